@@ -37,7 +37,7 @@ class Rng {
 
   // Uniform in [0, bound); 0 when bound is 0.
   std::uint64_t below(std::uint64_t bound) noexcept {
-    return static_cast<std::uint64_t>((static_cast<__extension__ unsigned __int128>(next()) * bound) >> 64);
+    return static_cast<std::uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
   }
 
   // Uniform in [0, 1).
@@ -49,6 +49,8 @@ class Rng {
   double exponential(double mean) noexcept { return -mean * std::log1p(-uniform()); }
 
  private:
+  __extension__ typedef unsigned __int128 Wide;
+
   std::array<std::uint64_t, 4> state_{};
 };
 

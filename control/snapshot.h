@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Snapshot: what the gateway tells about itself, copied from its counters at one moment; and the board it is handed over
+// on.  Plain values; once published, nothing changes them.
+//
+// The control thread collects and publishes about every 100 ms; any other thread (telemetry, HTTP) takes the latest.  A
+// reader keeps the copy it took for as long as it likes.
+//
+// Numbers are integers with their unit in the name: rte_telemetry carries neither fractions nor booleans (flags are 0/1).
+// snapshot_fields.h lists the fields once for all who print them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dwcp {
+
+struct GatewaySnapshot {
+  std::string name;
+  std::string version;
+  std::string state;   // "starting", "running", "draining"
+  std::string reason;  // why it is not well; empty while it is
+  std::uint64_t ready = 0;  // 1: takes migrations
+  std::uint64_t started_unix_ms = 0;
+  std::uint64_t uptime_ms = 0;
+  std::uint64_t peers_total = 0;
+  std::uint64_t peers_up = 0;
+  std::uint64_t migrations_running = 0;
+  std::uint64_t migrations_completed = 0;
+  std::uint64_t migrations_failed = 0;
+  std::uint64_t log_lines_dropped = 0;
+};
+
+struct PeerSnapshot {
+  std::string name;
+  std::string address;
+  std::string state;       // "down", "connecting", "up"
+  std::string reason;      // why not up; empty while up
+  std::string session_id;  // hex; empty while not up
+  std::uint64_t up_since_unix_ms = 0;  // 0: not up
+  std::uint64_t streams = 0;
+  std::uint64_t rtt_us = 0;      // smoothed
+  std::uint64_t rtt_min_us = 0;
+  std::uint64_t loss_ppm = 0;    // packets lost of a million sent, over the last seconds
+  std::uint64_t delivery_rate_bps = 0;
+  std::uint64_t cwnd_bytes = 0;
+  std::uint64_t bytes_in_flight = 0;
+  std::uint64_t packets_tx = 0;
+  std::uint64_t packets_rx = 0;
+  std::uint64_t packets_lost = 0;
+  std::uint64_t packets_retransmitted = 0;
+  std::uint64_t packets_spurious = 0;  // declared lost, and then acknowledged
+};
+
+struct MigrationSnapshot {
+  std::uint64_t id = 0;
+  std::uint64_t generation = 0;
+  std::string direction;  // "outgoing", "incoming"
+  std::string state;      // "opening", "running", "draining", "completed", "failed"
+  std::string reason;     // empty while fine
+  std::string peer;
+  std::string service;
+  std::string listener;  // empty when incoming
+  std::uint64_t raw_bytes_in = 0;   // read from the hypervisor
+  std::uint64_t raw_bytes_out = 0;  // written to it
+  std::uint64_t wire_bytes_tx = 0;
+  std::uint64_t wire_bytes_rx = 0;
+  std::uint64_t frames_tx = 0;
+  std::uint64_t frames_rx = 0;
+  std::uint64_t encoded_permille = 0;  // encoded bytes of a thousand raw ones; 0: none yet
+  std::uint64_t zero_pages = 0;
+  std::uint64_t normal_pages = 0;
+  std::uint64_t opaque_bytes = 0;
+  std::uint64_t backlog_bytes = 0;
+  std::string digest;           // hex, of what passed so far
+  std::string digest_verified;  // "pending", "match", "mismatch"
+  std::uint64_t started_unix_ms = 0;
+  std::uint64_t duration_ms = 0;
+  std::int32_t pause_ms = -1;  // end to end; -1: not known
+};
+
+struct LcoreSnapshot {
+  std::uint32_t id = 0;
+  std::string roles;  // "net", "codec", "net+codec", "control"
+  std::uint64_t busy_cycles = 0;
+  std::uint64_t idle_cycles = 0;
+  std::uint64_t busy_permille = 0;  // over the last second
+  std::uint64_t loops = 0;
+  std::uint64_t sleeps = 0;
+  std::uint64_t packets_rx = 0;
+  std::uint64_t packets_tx = 0;
+};
+
+struct DropCount {
+  std::string name;  // of the drop reason: letters, digits and '_'
+  std::uint64_t count = 0;
+};
+
+struct PortSnapshot {
+  std::string device;
+  std::string driver;
+  std::string mac;
+  std::string ipv4;  // with prefix length; empty: none
+  std::string ipv6;
+  std::uint64_t udp_port = 0;
+  std::uint64_t vlan = 0;
+  std::uint64_t mtu_bytes = 0;
+  std::uint64_t link_up = 0;
+  std::uint64_t rx_checksum = 0;  // 1: in hardware
+  std::uint64_t tx_checksum = 0;
+  std::uint64_t rx_packets = 0;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t tx_full = 0;
+  std::uint64_t tx_no_buffer = 0;
+  std::uint64_t rx_missed = 0;  // by the device, for want of descriptors
+};
+
+struct NeighbourSnapshot {
+  std::string address;
+  std::string mac;    // empty: not resolved
+  std::string state;  // "incomplete", "reachable", "stale", "failed"
+  std::uint64_t age_ms = 0;
+};
+
+struct Snapshot {
+  GatewaySnapshot gateway;
+  PortSnapshot port;
+  std::vector<PeerSnapshot> peers;            // in config order
+  std::vector<MigrationSnapshot> migrations;  // oldest first; ended ones are kept for a while
+  std::vector<LcoreSnapshot> lcores;          // by id
+  std::vector<DropCount> drops;               // every reason, those at zero too
+  std::vector<NeighbourSnapshot> neighbours;
+};
+
+// Where others get snapshots from.  Any thread.
+class TelemetrySource {
+ public:
+  virtual ~TelemetrySource() = default;
+  // Never null, never changed after it was returned; never waits on another thread's work.
+  [[nodiscard]] virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+};
+
+// The source that the control thread publishes to.  The lock covers the copy of one pointer; a snapshot's own memory is
+// freed outside it.
+class SnapshotBoard final : public TelemetrySource {
+ public:
+  void publish(Snapshot snapshot) {
+    auto next = std::make_shared<const Snapshot>(std::move(snapshot));
+    const std::lock_guard lock(mutex_);
+    latest_.swap(next);
+  }
+
+  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const override {
+    const std::lock_guard lock(mutex_);
+    return latest_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> latest_ = std::make_shared<const Snapshot>();
+};
+
+}  // namespace dwcp

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of running migrations: a fixed number of slots, claimed by whoever learns of a migration first (an edge thread
+// at the near site, a codec lcore at the far site) and released by the codec lcore when edge and transport are done.
+// Each slot holds single-writer counters, grouped by writer on lines of their own, read relaxed by the control thread.
+//
+// A slot is reused: `generation` tells one tenant from the next, and every message carries it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "dataplane/wire/end_reason.h"
+
+namespace dwcp {
+
+struct MigrationRef {
+  std::uint16_t slot = 0;
+  std::uint16_t spare = 0;
+  std::uint32_t generation = 0;
+  friend bool operator==(const MigrationRef&, const MigrationRef&) = default;
+};
+
+enum class MigrationDirection : std::uint8_t { kOutgoing, kIncoming };  // a hypervisor connected to us / we connected to one
+
+// A counter with one writer.
+class Counter {
+ public:
+  void add(std::uint64_t n) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct MigrationSlot {
+  // Claim state: even = free, odd = taken; the value is the generation.
+  alignas(64) std::atomic<std::uint32_t> generation{0};
+  MigrationDirection direction = MigrationDirection::kOutgoing;  // set by the claimer before the first message
+  std::uint16_t listener = 0;  // index into Config::listeners (outgoing)
+  std::uint16_t service = 0;   // index into Config::services (incoming)
+  std::uint16_t peer = 0;      // index into Config::peers
+
+  // Written by the edge thread.
+  alignas(64) Counter edge_in_bytes;   // read from the hypervisor
+  Counter edge_out_bytes;              // written to the hypervisor
+  Counter edge_paused_ns;              // time for which reading was stopped by backpressure
+
+  // Written by the codec lcore.
+  alignas(64) Counter blocks_in;       // blocks encoded
+  Counter blocks_out;                  // blocks decoded
+  Counter encoded_bytes;               // bytes of frames made of edge_in_bytes
+  Counter decoded_frame_bytes;         // bytes of frames turned into edge_out_bytes
+  Counter zero_pages, normal_pages, opaque_bytes;
+  Counter backlog_bytes;               // frames submitted and not yet acknowledged
+  Counter digest_in_lo, digest_in_hi;  // running digest of what the hypervisor sent
+  Counter digest_out_lo, digest_out_hi;
+  Counter digest_state;                // 0 pending, 1 match, 2 mismatch
+  Counter end_reason;                  // EndReason
+  Counter phase;                       // MigrationPhase
+  Counter started_ns, ended_ns;        // monotonic clock
+};
+
+enum class MigrationPhase : std::uint8_t {
+  kOpening,    // the far side is connecting
+  kRunning,    // bytes may flow
+  kDraining,   // at least one direction has ended
+  kCompleted,  // both directions ended in order, digests agree
+  kFailed,     // ended for `end_reason`
+};
+
+class MigrationTable {
+ public:
+  explicit MigrationTable(std::size_t slots) : slots_(std::make_unique<MigrationSlot[]>(slots)), size_(slots) {}
+
+  // A free slot, now taken, its counters zero; none when all are in use.  Any thread; rare.
+  [[nodiscard]] std::optional<MigrationRef> claim() noexcept;
+
+  // The releasing thread must be the last user of the slot.
+  void release(MigrationRef ref) noexcept;
+
+  [[nodiscard]] MigrationSlot& operator[](std::size_t slot) noexcept { return slots_[slot]; }
+  [[nodiscard]] const MigrationSlot& operator[](std::size_t slot) const noexcept { return slots_[slot]; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::unique_ptr<MigrationSlot[]> slots_;
+  std::size_t size_;
+};
+
+}  // namespace dwcp

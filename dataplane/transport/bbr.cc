@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/transport/bbr.h"
+
+#include <algorithm>
+
+namespace dwcp {
+namespace {
+
+// 2/ln 2, rounded down: the least gain that doubles the rate each round (draft §2.4).
+constexpr double kStartupGain = 2.77;
+constexpr double kDrainGain = 0.5;
+constexpr double kWindowGain = 2.0;
+constexpr std::array<double, 8> kProbeGains = {1.25, 0.75, 1, 1, 1, 1, 1, 1};
+
+constexpr double kFullPipeGrowth = 1.25;
+constexpr std::uint32_t kFullPipeRounds = 3;
+
+constexpr std::uint64_t kMinRttWindowNs = 10 * kNsPerSec;
+constexpr std::uint64_t kProbeRttNs = 200 * kNsPerMs;
+
+// Loss beyond the ambient rate that counts as congestion: with a queue, and without one.
+constexpr double kLossWithQueue = 0.02;
+constexpr double kLossWithoutQueue = 0.15;
+// Fewer lost packets than this in a round say nothing (draft §5.3.1.3, BBRStartupFullLossCnt).
+constexpr std::uint64_t kLossPacketsMin = 6;
+constexpr double kInFlightBeta = 0.85;
+
+std::uint64_t scaled(double gain, std::uint64_t value) noexcept {
+  return static_cast<std::uint64_t>(gain * static_cast<double>(value));
+}
+
+}  // namespace
+
+Bbr::Bbr(const BbrConfig& config) noexcept : config_(config) {
+  phase_ = 2 + config.seed % 6;
+  window_ = std::uint64_t{config.datagram_bytes} * config.initial_window_packets;
+  // Before the first sample: the initial window over RFC 9002's initial RTT would be needlessly slow; a tenth of a second
+  // is the longest a first window takes here.
+  pacing_ = scaled(kStartupGain, window_) * 10;
+  if (config.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config.rate_max_bytes_per_sec);
+}
+
+const char* Bbr::state_name() const noexcept {
+  switch (state_) {
+    case State::kStartup: return "startup";
+    case State::kDrain: return "drain";
+    case State::kProbeBw: return "probe_bw";
+    case State::kProbeRtt: return "probe_rtt";
+  }
+  return "?";
+}
+
+std::uint64_t Bbr::bdp_bytes() const noexcept {
+  if (min_rtt_ns_ == 0 || bandwidth() == 0) return std::uint64_t{config_.datagram_bytes} * config_.initial_window_packets;
+  return static_cast<std::uint64_t>(static_cast<double>(bandwidth()) * static_cast<double>(min_rtt_ns_) * 1e-9);
+}
+
+bool Bbr::round_has_queue() const noexcept {
+  return round_min_rtt_ns_ != kNever && round_min_rtt_ns_ > min_rtt_ns_ + std::max(min_rtt_ns_ / 8, kNsPerMs);
+}
+
+void Bbr::on_ack(const AckSample& sample) noexcept {
+  update_round(sample);
+  update_bandwidth(sample);
+  update_extra_acked(sample);
+  update_min_rtt(sample);
+  if (round_start_) end_round(sample);
+  advance_state(sample);
+  set_window_and_pacing(sample);
+}
+
+void Bbr::on_lost(std::uint64_t, std::uint64_t lost_bytes, std::uint64_t) noexcept { round_lost_ += lost_bytes; }
+
+void Bbr::on_spurious_loss(std::uint64_t bytes) noexcept { round_lost_ -= std::min(round_lost_, bytes); }
+
+void Bbr::on_persistent_congestion(std::uint64_t now_ns) noexcept {
+  // The path may be another one: keep the bandwidth as a hope, forget the rest, and let a fresh round trip decide.
+  min_rtt_seen_ns_ = now_ns > kMinRttWindowNs ? now_ns - kMinRttWindowNs : 0;
+  in_flight_max_ = ~std::uint64_t{0};
+  ambient_loss_ = 0;
+}
+
+void Bbr::update_round(const AckSample& sample) noexcept {
+  round_start_ = false;
+  if (sample.acked_bytes != 0 && sample.packet_delivered_bytes >= round_end_delivered_) {
+    round_end_delivered_ = sample.delivered_bytes;
+    round_start_ = true;
+  }
+  round_acked_ += sample.acked_bytes;
+  round_lost_ += sample.lost_bytes;
+  round_in_flight_max_ = std::max(round_in_flight_max_, sample.sent_in_flight_bytes);
+  if (sample.rtt_ns != 0) round_min_rtt_ns_ = std::min(round_min_rtt_ns_, sample.rtt_ns);
+}
+
+void Bbr::update_bandwidth(const AckSample& sample) noexcept {
+  if (round_start_) {
+    ++round_;
+    // A round in which there was little to send says nothing: it must not push real measurements out of the window.
+    if (sample.app_limited) {
+      round_bandwidth_[round_ % kBandwidthRounds] = round_bandwidth_[(round_ - 1) % kBandwidthRounds];
+    } else {
+      round_bandwidth_[round_ % kBandwidthRounds] = 0;
+    }
+  }
+  const std::uint64_t rate = sample.delivery_bytes_per_sec;
+  if (rate != 0 && (!sample.app_limited || rate > bandwidth_max_)) {
+    auto& current = round_bandwidth_[round_ % kBandwidthRounds];
+    current = std::max(current, rate);
+  }
+  bandwidth_max_ = *std::max_element(round_bandwidth_.begin(), round_bandwidth_.end());
+}
+
+void Bbr::update_extra_acked(const AckSample& sample) noexcept {
+  if (round_start_ && round_ >= extra_window_round_ + 5) {
+    extra_window_round_ = round_;
+    extra_acked_[1] = extra_acked_[0];
+    extra_acked_[0] = 0;
+  }
+  const std::uint64_t elapsed = sample.now_ns - extra_epoch_ns_;
+  const auto expected = static_cast<std::uint64_t>(static_cast<double>(bandwidth()) * static_cast<double>(elapsed) * 1e-9);
+  if (extra_epoch_ns_ == 0 || extra_epoch_bytes_ <= expected) {
+    extra_epoch_ns_ = sample.now_ns;
+    extra_epoch_bytes_ = 0;
+    extra_epoch_bytes_ += sample.acked_bytes;
+    extra_acked_[0] = std::max(extra_acked_[0], std::min(sample.acked_bytes, window_));
+    return;
+  }
+  extra_epoch_bytes_ += sample.acked_bytes;
+  extra_acked_[0] = std::max(extra_acked_[0], std::min(extra_epoch_bytes_ - std::min(extra_epoch_bytes_, expected), window_));
+}
+
+void Bbr::update_min_rtt(const AckSample& sample) noexcept {
+  if (sample.rtt_ns == 0) return;
+  const bool expired = min_rtt_ns_ != 0 && sample.now_ns > min_rtt_seen_ns_ + kMinRttWindowNs;
+  if (min_rtt_ns_ == 0 || sample.rtt_ns <= min_rtt_ns_) {
+    min_rtt_ns_ = sample.rtt_ns;
+    min_rtt_seen_ns_ = sample.now_ns;
+  } else if (sample.rtt_ns <= min_rtt_ns_ + min_rtt_ns_ / 64 + 200 * kNsPerUs) {
+    // As good as the minimum: the path shows itself without our queue, so there is no need to cut the rate to look.
+    min_rtt_seen_ns_ = sample.now_ns;
+  }
+  if (expired && state_ != State::kProbeRtt && full_pipe_ && sample.now_ns > min_rtt_seen_ns_ + kMinRttWindowNs) {
+    enter_probe_rtt(sample.now_ns);
+  }
+}
+
+void Bbr::end_round(const AckSample& sample) noexcept {
+  const std::uint64_t total = round_acked_ + round_lost_;
+  const double loss = total == 0 ? 0 : static_cast<double>(round_lost_) / static_cast<double>(total);
+  const bool queue = round_has_queue();
+  const bool probing_up = state_ == State::kProbeBw && phase_ == 0;
+  const bool enough = round_lost_ >= kLossPacketsMin * config_.datagram_bytes;
+  const bool lossy = enough && ((queue && loss > kLossWithQueue + 1.5 * ambient_loss_) ||
+                                loss > kLossWithoutQueue + 2 * ambient_loss_);
+  if (!queue && !probing_up && !lossy) ambient_loss_ += (loss - ambient_loss_) / 8;
+  check_full_pipe(lossy, queue, sample.app_limited);
+  bound_in_flight(sample, lossy);
+  round_acked_ = 0;
+  round_lost_ = 0;
+  round_min_rtt_ns_ = kNever;
+  round_in_flight_max_ = 0;
+}
+
+void Bbr::check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept {
+  if (full_pipe_) return;
+  if (lossy) {
+    full_pipe_ = true;
+    return;
+  }
+  if (app_limited) return;
+  if (bandwidth() >= scaled(kFullPipeGrowth, full_bandwidth_)) {
+    full_bandwidth_ = bandwidth();
+    full_rounds_ = 0;
+  } else if (++full_rounds_ >= kFullPipeRounds || queue) {
+    // A whole round behind a queue that brought no more bandwidth is proof enough: waiting longer only fills the buffer.
+    full_pipe_ = true;
+  }
+}
+
+void Bbr::bound_in_flight(const AckSample& sample, bool lossy) noexcept {
+  if (lossy) {
+    const std::uint64_t reached = std::min(std::max(round_in_flight_max_, sample.in_flight_bytes), in_flight_max_);
+    in_flight_max_ = std::max({scaled(kInFlightBeta, reached), bdp_bytes() / 2, window_min()});
+    if (state_ == State::kProbeBw && phase_ == 0) {
+      phase_ = 1;
+      phase_start_ns_ = sample.now_ns;
+    }
+    return;
+  }
+  // A probe that went through without congestive loss earns more room.
+  if (in_flight_max_ != ~std::uint64_t{0} && state_ == State::kProbeBw && phase_ == 0) {
+    in_flight_max_ += std::max<std::uint64_t>(in_flight_max_ / 4, window_min());
+    if (in_flight_max_ > 4 * bdp_bytes()) in_flight_max_ = ~std::uint64_t{0};
+  }
+}
+
+void Bbr::advance_state(const AckSample& sample) noexcept {
+  switch (state_) {
+    case State::kStartup:
+      if (full_pipe_) state_ = State::kDrain;
+      break;
+    case State::kDrain:
+      if (sample.in_flight_bytes <= bdp_bytes()) enter_probe_bw(sample.now_ns);
+      break;
+    case State::kProbeBw:
+      advance_phase(sample);
+      break;
+    case State::kProbeRtt:
+      if (probe_rtt_done_ns_ == 0 && sample.in_flight_bytes <= bdp_bytes() / 2 + window_min()) {
+        probe_rtt_done_ns_ = sample.now_ns + kProbeRttNs;
+        probe_rtt_round_ = round_ + 1;
+      }
+      if (probe_rtt_done_ns_ != 0 && sample.now_ns >= probe_rtt_done_ns_ && round_ >= probe_rtt_round_) {
+        leave_probe_rtt(sample.now_ns);
+      }
+      break;
+  }
+}
+
+void Bbr::enter_probe_bw(std::uint64_t now_ns) noexcept {
+  state_ = State::kProbeBw;
+  // Start anywhere but in the two probing phases, by seed, so that streams do not probe in step.
+  phase_ = 2 + (config_.seed + round_) % (kProbeGains.size() - 2);
+  phase_start_ns_ = now_ns;
+}
+
+void Bbr::advance_phase(const AckSample& sample) noexcept {
+  const double gain = kProbeGains[phase_];
+  const bool elapsed = sample.now_ns - phase_start_ns_ > min_rtt_ns_;
+  bool next = elapsed;
+  // The probe goes on until it has had its effect; the drain ends as soon as it has.
+  if (gain > 1) next = elapsed && (sample.in_flight_bytes >= scaled(gain, bdp_bytes()) || round_lost_ != 0 || sample.app_limited ||
+                                   sample.now_ns - phase_start_ns_ > 3 * min_rtt_ns_);
+  if (gain < 1) next = elapsed || sample.in_flight_bytes <= bdp_bytes();
+  if (!next) return;
+  phase_ = (phase_ + 1) % kProbeGains.size();
+  phase_start_ns_ = sample.now_ns;
+}
+
+void Bbr::enter_probe_rtt(std::uint64_t) noexcept {
+  window_before_ = window_;
+  probe_rtt_done_ns_ = 0;
+  // The old minimum has not been seen for the whole window: the next ones count.
+  min_rtt_ns_ = std::min(round_min_rtt_ns_, 2 * min_rtt_ns_);
+  state_ = State::kProbeRtt;
+}
+
+void Bbr::leave_probe_rtt(std::uint64_t now_ns) noexcept {
+  min_rtt_seen_ns_ = now_ns;
+  window_ = std::max(window_, window_before_);
+  enter_probe_bw(now_ns);
+}
+
+void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
+  double pacing_gain = 1;
+  switch (state_) {
+    case State::kStartup: pacing_gain = kStartupGain; break;
+    case State::kDrain: pacing_gain = kDrainGain; break;
+    case State::kProbeBw: pacing_gain = kProbeGains[phase_]; break;
+    case State::kProbeRtt: pacing_gain = 1; break;
+  }
+  if (bandwidth() != 0) {
+    const std::uint64_t rate = scaled(pacing_gain, bandwidth());
+    if (full_pipe_ || rate > pacing_) pacing_ = rate;
+  }
+  if (config_.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config_.rate_max_bytes_per_sec);
+
+  // Room for what the loops and the peer's ACKs batch up: two milliseconds at the rate.
+  const std::uint64_t quanta = 3 * std::uint64_t{config_.datagram_bytes} + pacing_ / 500;
+  const std::uint64_t extra = std::max(extra_acked_[0], extra_acked_[1]) + quanta;
+  if (full_pipe_) {
+    window_ = std::min(window_ + sample.acked_bytes, scaled(kWindowGain, bdp_bytes()) + extra);
+  } else if (window_ < scaled(kStartupGain, bdp_bytes()) + extra) {
+    window_ += sample.acked_bytes;  // doubling per round, and never holding start-up back
+  }
+  if (state_ != State::kStartup) window_ = std::min(window_, in_flight_max_);
+  if (state_ == State::kProbeRtt) window_ = std::min(window_, bdp_bytes() / 2);
+  window_ = std::max(window_, window_min());
+}
+
+}  // namespace dwcp

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// BBR: congestion control by a model of the path (bandwidth and round-trip time) instead of by loss
+// (draft-ietf-ccwg-bbr; Cardwell et al., "BBR: congestion-based congestion control", 2016), with losses bounded as in v3
+// but judged against the path's own ambient loss, so that a link that loses 2 % at random is still filled.
+//
+//          bandwidth stops growing, or loss with a queue
+//   Startup ───────────────▶ Drain ──── in flight <= BDP ───▶ ProbeBw ⟲ (gains 1.25, 0.75, 1 x 6, one min RTT each)
+//                                                              │  ▲
+//                                   min RTT unseen for 10 s    ▼  │  200 ms and a round at half the BDP
+//                                                             ProbeRtt
+//
+// Loss counts as congestion only when it exceeds the ambient rate, which is learned in rounds without a queue, and when
+// the round's least RTT shows a queue, or when it is heavy (a policer or a shallow buffer shows no queue).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/time.h"
+#include "dataplane/transport/congestion_control.h"
+
+namespace dwcp {
+
+struct BbrConfig {
+  std::uint32_t datagram_bytes = 1472;
+  // A dedicated link is entered with more than RFC 6928's 10 packets: paced, 32 of them are a burst nowhere and save a
+  // round and a half of start-up.
+  std::uint32_t initial_window_packets = 32;
+  std::uint64_t rate_max_bytes_per_sec = 0;  // 0 = no cap
+  std::uint64_t seed = 1;                    // desynchronises the probing of streams
+};
+
+class Bbr final : public CongestionControl {
+ public:
+  enum class State : std::uint8_t {
+    kStartup,   // doubling the rate each round
+    kDrain,     // emptying the queue that start-up built
+    kProbeBw,   // steady: at the estimate, with a short probe above it each cycle
+    kProbeRtt,  // in flight cut for a moment to see the path without our queue
+  };
+
+  explicit Bbr(const BbrConfig& config) noexcept;
+
+  void on_ack(const AckSample& sample) noexcept override;
+  void on_lost(std::uint64_t now_ns, std::uint64_t lost_bytes, std::uint64_t in_flight_bytes) noexcept override;
+  void on_persistent_congestion(std::uint64_t now_ns) noexcept override;
+  void on_spurious_loss(std::uint64_t bytes) noexcept override;
+
+  [[nodiscard]] std::uint64_t window_bytes() const noexcept override { return window_; }
+  [[nodiscard]] std::uint64_t pacing_bytes_per_sec() const noexcept override { return pacing_; }
+  [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept override { return bandwidth(); }
+  [[nodiscard]] const char* name() const noexcept override { return "bbr"; }
+  [[nodiscard]] const char* state_name() const noexcept override;
+
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] double ambient_loss() const noexcept { return ambient_loss_; }
+  [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept { return min_rtt_ns_; }
+
+ private:
+  // Maximum over the last kBandwidthRounds rounds, kept per round in a ring.
+  static constexpr std::size_t kBandwidthRounds = 10;
+
+  [[nodiscard]] std::uint64_t bandwidth() const noexcept { return bandwidth_max_; }
+  [[nodiscard]] std::uint64_t bdp_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t window_min() const noexcept { return 4ULL * config_.datagram_bytes; }
+  [[nodiscard]] bool round_has_queue() const noexcept;
+
+  void update_round(const AckSample& sample) noexcept;
+  void update_bandwidth(const AckSample& sample) noexcept;
+  void update_extra_acked(const AckSample& sample) noexcept;
+  void update_min_rtt(const AckSample& sample) noexcept;
+  void end_round(const AckSample& sample) noexcept;
+  void check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept;
+  void bound_in_flight(const AckSample& sample, bool lossy) noexcept;
+  void advance_state(const AckSample& sample) noexcept;
+  void enter_probe_bw(std::uint64_t now_ns) noexcept;
+  void advance_phase(const AckSample& sample) noexcept;
+  void enter_probe_rtt(std::uint64_t now_ns) noexcept;
+  void leave_probe_rtt(std::uint64_t now_ns) noexcept;
+  void set_window_and_pacing(const AckSample& sample) noexcept;
+
+  BbrConfig config_;
+  State state_ = State::kStartup;
+
+  // Model.
+  std::array<std::uint64_t, kBandwidthRounds> round_bandwidth_{};
+  std::uint64_t bandwidth_max_ = 0;
+  std::uint64_t min_rtt_ns_ = 0;  // 0 = none yet
+  std::uint64_t min_rtt_seen_ns_ = 0;
+  std::uint64_t in_flight_max_ = ~std::uint64_t{0};  // learned from congestive loss
+  double ambient_loss_ = 0;
+
+  // The round in progress.
+  std::uint64_t round_ = 0;
+  std::uint64_t round_end_delivered_ = 0;
+  std::uint64_t round_acked_ = 0;
+  std::uint64_t round_lost_ = 0;
+  std::uint64_t round_min_rtt_ns_ = kNever;
+  std::uint64_t round_in_flight_max_ = 0;
+  bool round_start_ = false;
+
+  // ACK aggregation: how much more than the estimate arrives at once, max over the last two windows of 5 rounds.
+  std::uint64_t extra_epoch_ns_ = 0;
+  std::uint64_t extra_epoch_bytes_ = 0;
+  std::array<std::uint64_t, 2> extra_acked_{};
+  std::uint64_t extra_window_round_ = 0;
+
+  // Startup.
+  bool full_pipe_ = false;
+  std::uint64_t full_bandwidth_ = 0;
+  std::uint32_t full_rounds_ = 0;
+
+  // ProbeBw and ProbeRtt.
+  std::size_t phase_ = 0;
+  std::uint64_t phase_start_ns_ = 0;
+  std::uint64_t probe_rtt_done_ns_ = 0;
+  std::uint64_t probe_rtt_round_ = 0;
+  std::uint64_t window_before_ = 0;
+
+  std::uint64_t window_ = 0;
+  std::uint64_t pacing_ = 0;
+};
+
+}  // namespace dwcp

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// A flow is one migration (and shard) on a lane, both directions under one id: a queue of frames to send, a window of
+// frames being received, and the credit of each direction.
+//
+//            open_flow / first DATA of a new id
+//                       │
+//                       ▼      reset_flow, or RESET from the peer          RESET acknowledged, or came from the peer
+//                    kOpen ─────────────────────────────────▶ kResetting ─────────────────────────────▶ (free)
+//                       │ close_flow: both directions done                                                 ▲
+//                       └────────────────────────────────────────────────────────────────────────────────┘
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/transport/frame_table.h"
+#include "dataplane/transport/ids.h"
+#include "dataplane/wire/end_reason.h"
+#include "dataplane/wire/limits.h"
+
+namespace dwcp {
+
+enum class FlowState : std::uint8_t {
+  kFree,
+  kOpen,       // frames go both ways
+  kResetting,  // we ended it; RESET is repeated until acknowledged, all else for this id is ignored
+};
+
+struct Flow {
+  // Where an incoming frame number stands.
+  static constexpr std::uint32_t kEmpty = kNoSlot;
+  static constexpr std::uint32_t kConsumed = kNoSlot - 1;
+
+  FlowId id{};
+  FlowState state = FlowState::kFree;
+  EndReason reset_reason = EndReason::kNone;
+  bool reset_pending = false;   // RESET is to be (re)sent
+  bool credit_pending = false;  // CREDIT is to be (re)sent
+
+  // --- Sending: frames submitted and not wholly sent, in order, linked by TxFrame::next.
+  std::uint32_t tx_head = kNoSlot;
+  std::uint32_t tx_tail = kNoSlot;
+  std::uint32_t tx_frames = 0;          // submitted and not acknowledged
+  std::uint64_t tx_bytes = 0;           // of those frames
+  FrameSeq tx_next_seq{};               // of the next frame submitted
+  std::uint64_t tx_charge = 0;          // charges of the frames admitted under credit so far
+  std::uint64_t tx_charge_limit = 0;    // granted by the peer
+  std::uint32_t tx_admitted = 0;        // frames below this number are under credit
+  std::uint32_t tx_frame_limit = 0;     // granted by the peer
+
+  // --- Receiving: frames [rx_floor, rx_floor + kFramesPerFlowMax) by number modulo the window.
+  std::vector<std::uint32_t> rx_slots;  // kEmpty, kConsumed or a slot of the lane's RxFrame table
+  std::uint32_t rx_floor = 0;           // frames below were consumed
+  std::uint32_t rx_frame_limit = 0;     // granted to the peer
+  std::uint64_t rx_held = 0;            // charges of frames held, complete or not
+  std::uint64_t rx_consumed = 0;        // charges of frames consumed
+  std::uint64_t rx_window = 0;          // charges the peer may have outstanding
+  std::uint64_t rx_charge_limit = 0;    // granted to the peer: never shrinks
+  std::uint64_t rx_grown_ns = 0;        // when the window was last judged
+  std::uint64_t rx_grown_consumed = 0;  // rx_consumed then
+
+  [[nodiscard]] std::uint32_t& rx_slot(std::uint32_t seq) noexcept { return rx_slots[seq % wire::kFramesPerFlowMax]; }
+};
+
+}  // namespace dwcp

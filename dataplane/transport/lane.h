@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// A lane is one net lcore's share of the link to a peer: streams, frames in transit, recovery, credit.  Sans-IO: it is
+// handed time, datagrams and frames, and gives back datagrams, events and a deadline; no clock, socket, lock, log or
+// allocation after construction.  One thread.
+//
+// Each round:
+//   lane.receive(now, datagram)            for every datagram that came
+//   lane.submit / consume / reset_flow ... what the codec asks for
+//   lane.on_time(now)                      timers
+//   lane.transmit(now, batch)              until it gives less than asked
+//   while (lane.poll_event(event)) ...     frames arrived, frames acknowledged, flows reset
+//   sleep until lane.deadline_ns() at the latest
+//
+// Invariants
+//  1. Memory is what the constructor reserved, whatever the peer does.  Credit never promises more than the arena holds.
+//  2. A submitted body is lent until exactly one event (kFrameAcked or kFrameDropped) gives it back.
+//  3. A frame is handed up at most once, complete; its cells are lent until consume().
+//  4. Packet numbers are never reused; a packet declared lost is never counted in flight.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataplane/transport/cell_pool.h"
+#include "dataplane/transport/flow.h"
+#include "dataplane/transport/frame_table.h"
+#include "dataplane/transport/ids.h"
+#include "dataplane/transport/repair_queue.h"
+#include "dataplane/transport/stream.h"
+#include "dataplane/wire/drop_reason.h"
+
+namespace dwcp {
+
+enum class CongestionKind : std::uint8_t { kBbr };
+
+struct LaneConfig {
+  std::uint32_t datagram_bytes = 1472;           // UDP payload the port can send and receive
+  std::uint32_t streams = 1;
+  std::uint32_t flows_max = 16;                  // opened by each side
+  std::size_t rx_arena_bytes = 64U << 20;        // cells for frames being received
+  std::size_t rx_frames_max = 16384;
+  std::size_t tx_frames_max = 4096;
+  std::size_t packets_max = 262144;              // records of packets sent and not settled, all streams
+  std::uint64_t keepalive_ns = kNsPerSec;        // a ping after this long without asking the peer for anything
+  std::uint64_t rate_max_bytes_per_sec = 0;      // per lane; 0 = no cap
+  CongestionKind congestion = CongestionKind::kBbr;
+};
+
+// What the hello settled.
+struct LaneSession {
+  std::uint32_t local_session = 0;   // in packets to us
+  std::uint32_t remote_session = 0;  // in packets we send
+  bool opens_odd_flows = false;      // our nonce is the greater
+  std::uint32_t peer_datagram_bytes = 65535;  // largest UDP payload the peer takes
+  std::uint32_t peer_flows_max = 16;     // flows the peer lets us open
+  std::uint64_t peer_window_bytes = 0;   // credit each flow starts with at the peer
+  std::uint32_t peer_frame_window = 0;   // frames likewise
+  std::uint64_t seed = 1;
+};
+
+enum class LaneEventKind : std::uint8_t {
+  kFrameReceived,  // `rx_slot` holds a complete frame: read it, then consume()
+  kFrameAcked,     // `body` is the submitter's again, all of it at the peer
+  kFrameDropped,   // `body` is the submitter's again, its flow having ended
+  kFlowReset,      // the flow is over, by the peer or by protocol error; no more events for it
+};
+
+struct LaneEvent {
+  FrameBody* body = nullptr;
+  FlowId flow{};
+  FrameSeq seq{};
+  std::uint32_t rx_slot = kNoSlot;
+  LaneEventKind kind = LaneEventKind::kFrameReceived;
+  EndReason reason = EndReason::kNone;
+};
+
+// A datagram to send: the lane writes up to `capacity` bytes at `data` and sets the rest.
+struct TxDatagram {
+  std::uint8_t* data = nullptr;
+  std::uint32_t capacity = 0;
+  std::uint32_t length = 0;
+  StreamId stream{};
+};
+
+struct LaneCounters {
+  wire::DropCounters drops{};
+  std::uint64_t frames_sent = 0;      // acknowledged whole
+  std::uint64_t frames_received = 0;  // handed up
+  std::uint64_t frame_bytes_sent = 0;
+  std::uint64_t frame_bytes_received = 0;
+  std::uint64_t data_bytes_sent = 0;      // in DATA chunks, repairs included
+  std::uint64_t repair_bytes_sent = 0;    // sent again
+  std::uint64_t data_bytes_duplicate = 0; // received more than once
+  std::uint64_t rx_no_room = 0;           // packets dropped because a frame had too many holes or no slot
+  std::uint64_t acks_sent = 0;
+};
+
+using Streams = std::vector<std::unique_ptr<Stream>>;
+
+class Lane final : private SentSink {
+ public:
+  // Reserves and touches all memory; idle until start().
+  explicit Lane(const LaneConfig& config);
+
+  // --- Sessions ------------------------------------------------------------------------------------------------------
+  // The streams of a session to come.  Any thread, so that the lcore need not allocate; `config` is this lane's.
+  [[nodiscard]] Streams make_streams(const LaneSession& session);
+  // Begins a session.  Requires drained().  Returns the last session's streams, for another thread to free.
+  Streams start(std::uint64_t now_ns, const LaneSession& session, Streams streams) noexcept;
+  // Ends the session: all flows end locally.  Bodies come back, kFlowReset is reported for each.
+  void abandon(EndReason reason) noexcept;
+  // Between start() and abandon().
+  [[nodiscard]] bool active() const noexcept { return active_; }
+  // Not active, every event polled, every lent frame consumed.
+  [[nodiscard]] bool drained() const noexcept;
+
+  // --- Network side --------------------------------------------------------------------------------------------------
+  // A datagram whose session is ours.  kNone when taken.
+  wire::DropReason receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram) noexcept;
+  // Writes due datagrams to batch[0..n) and returns n; less than batch.size() when nothing more may go now.
+  [[nodiscard]] std::size_t transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) noexcept;
+  void on_time(std::uint64_t now_ns) noexcept;
+  // When to call again if nothing else happens; may be in the past.
+  [[nodiscard]] std::uint64_t deadline_ns() const noexcept;
+
+  // --- Frame side ----------------------------------------------------------------------------------------------------
+  // A new flow opened by us; none when flows_max are in use.
+  [[nodiscard]] std::optional<FlowId> open_flow() noexcept;
+  // Queues the flow's next frame.  False when the flow is not open or tx_frames_max are in use: keep the body, come back.
+  [[nodiscard]] bool submit(FlowId flow, FrameBody& body) noexcept;
+  // Gives the frame's memory back and grants credit for it.  Safe after the flow has ended.
+  void consume(std::uint64_t now_ns, std::uint32_t rx_slot) noexcept;
+  // Ends a flow in both directions, now.  Bodies come back by kFrameDropped; no kFlowReset is reported to the caller.
+  void reset_flow(FlowId flow, EndReason reason) noexcept;
+  // Ends a flow whose last frames were acknowledged and consumed in both directions.
+  void close_flow(FlowId flow) noexcept;
+  // Says CLOSE to the peer in the next packets of each stream; flows are the caller's to end.
+  void close(EndReason reason) noexcept;
+
+  [[nodiscard]] RxFrame& rx_frame(std::uint32_t rx_slot) noexcept { return rx_frames_[rx_slot]; }
+  [[nodiscard]] bool poll_event(LaneEvent& event) noexcept;
+
+  // --- State ---------------------------------------------------------------------------------------------------------
+  [[nodiscard]] const LaneConfig& config() const noexcept { return config_; }
+  [[nodiscard]] const LaneSession& session() const noexcept { return session_; }
+  [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
+  // UDP payload sent: within the port's, the peer's and the path's limits.
+  [[nodiscard]] std::uint32_t datagram_bytes() const noexcept { return datagram_bytes_; }
+  [[nodiscard]] std::span<const std::unique_ptr<Stream>> streams() const noexcept { return streams_; }
+  [[nodiscard]] std::uint64_t last_received_ns() const noexcept { return last_received_ns_; }
+  [[nodiscard]] bool closed_by_peer() const noexcept { return closed_by_peer_; }
+  [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept;
+  // What the streams deliver together; 0 before the first measurement.
+  [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept;
+  [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept;
+  [[nodiscard]] std::size_t rx_free_bytes() const noexcept { return rx_cells_.free_bytes(); }
+  [[nodiscard]] std::size_t rx_frames_free() const noexcept { return rx_frames_.free_count(); }
+  [[nodiscard]] std::size_t tx_frames_free() const noexcept { return tx_frames_.free_count(); }
+  [[nodiscard]] std::size_t flows_open() const noexcept;
+  // The credit a flow starts with, for the hello.
+  [[nodiscard]] static std::size_t flow_places(const LaneConfig& config) noexcept { return 2 * config.flows_max + 8; }
+  [[nodiscard]] static std::uint64_t window_initial(const LaneConfig& config) noexcept;
+  [[nodiscard]] static std::uint32_t frame_window(const LaneConfig& config) noexcept;
+
+ private:
+  struct Received;  // what one packet held, while it is being taken apart
+
+  // SentSink
+  void on_packet_acked(const SentPacket& packet) noexcept override;
+  void on_packet_lost(const SentPacket& packet) noexcept override;
+
+  // lane_receive.cc
+  wire::DropReason take_chunks(std::uint64_t now_ns, Received& packet) noexcept;
+  wire::DropReason take_ack(std::uint64_t now_ns, Received& packet) noexcept;
+  wire::DropReason take_data(Received& packet) noexcept;
+  wire::DropReason take_credit(Received& packet) noexcept;
+  wire::DropReason take_reset(Received& packet) noexcept;
+  // False when the peer's new flow finds no place: drop the packet, it will be repeated.
+  [[nodiscard]] bool flow_of_peer(FlowId id, Flow*& flow) noexcept;
+  wire::DropReason violate(Flow& flow, wire::DropReason reason) noexcept;
+  wire::DropReason store(Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
+                         std::span<const std::uint8_t> bytes) noexcept;
+  void grow_window(std::uint64_t now_ns, Flow& flow) noexcept;
+
+  // lane_transmit.cc
+  [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
+  [[nodiscard]] std::size_t put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::uint8_t> room) noexcept;
+  [[nodiscard]] std::size_t put_resets(SentPacket& record, std::span<std::uint8_t> room) noexcept;
+  [[nodiscard]] std::size_t put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept;
+  [[nodiscard]] std::size_t put_data(SentPacket& record, std::span<std::uint8_t> room) noexcept;
+  [[nodiscard]] bool next_repair(SentRange& range, std::uint32_t length_max) noexcept;
+  [[nodiscard]] bool next_new(SentRange& range, std::uint32_t length_max) noexcept;
+  [[nodiscard]] bool admit(Flow& flow, TxFrame& frame) noexcept;
+  [[nodiscard]] bool data_waiting() noexcept;
+  [[nodiscard]] bool control_waiting() const noexcept { return resets_pending_ != 0 || credits_pending_ != 0; }
+  void queue_probe(Stream& stream) noexcept;
+
+  // lane_flows.cc
+  [[nodiscard]] Flow* find(FlowId id) noexcept;
+  [[nodiscard]] Flow* make_flow(FlowId id) noexcept;
+  void end_flow(Flow& flow, bool report, EndReason reason) noexcept;
+  void drop_tx_frame(std::uint32_t slot) noexcept;
+  void release_rx_frame(std::uint32_t slot) noexcept;
+  void fail_flow(Flow& flow, EndReason reason) noexcept;
+  void set_reset_pending(Flow& flow, bool pending) noexcept;
+  void set_credit_pending(Flow& flow, bool pending) noexcept;
+  void push_event(const LaneEvent& event) noexcept;
+
+  LaneConfig config_;
+  LaneSession session_;
+
+  bool active_ = false;
+  std::uint32_t datagram_bytes_ = 0;
+
+  SentPagePool sent_pages_;
+  Streams streams_;
+  std::size_t stream_turn_ = 0;
+
+  CellPool rx_cells_;
+  FrameTable<RxFrame> rx_frames_;
+  FrameTable<TxFrame> tx_frames_;
+  RepairQueue repairs_;
+
+  std::vector<Flow> flows_;
+  std::size_t flow_turn_ = 0;
+  std::size_t flow_hint_ = 0;      // where the last lookup succeeded
+  std::uint64_t rx_committed_ = 0; // sum of open flows' windows, at most the arena
+  std::uint32_t next_local_flow_ = 0;
+  std::uint32_t peer_flow_highest_ = 0;  // 0 = none yet
+  std::uint64_t peer_flow_seen_ = 0;     // bit i: peer_flow_highest_ - 2 i was seen
+  std::size_t resets_pending_ = 0;
+  std::size_t credits_pending_ = 0;
+
+  std::vector<LaneEvent> events_;  // a ring
+  std::size_t events_head_ = 0;
+  std::size_t events_tail_ = 0;
+
+  std::uint64_t last_received_ns_ = 0;
+  bool closed_by_peer_ = false;
+  EndReason close_reason_ = EndReason::kNone;
+  std::uint32_t closes_pending_ = 0;
+  LaneCounters counters_;
+};
+
+}  // namespace dwcp

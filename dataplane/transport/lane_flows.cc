@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lane: construction, and the life of flows and their frames.
+#include <algorithm>
+
+#include "base/assert.h"
+#include "dataplane/transport/bbr.h"
+#include "dataplane/transport/lane.h"
+
+namespace dwcp {
+
+std::uint64_t Lane::window_initial(const LaneConfig& config) noexcept {
+  return std::max<std::uint64_t>(config.rx_arena_bytes / (2 * flow_places(config)) / wire::kCellBytes * wire::kCellBytes,
+                                 wire::kFrameBytesMax);
+}
+
+std::uint32_t Lane::frame_window(const LaneConfig& config) noexcept {
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(config.rx_frames_max / flow_places(config), 1, wire::kFramesPerFlowMax));
+}
+
+Lane::Lane(const LaneConfig& config)
+    : config_(config),
+      sent_pages_(config.packets_max),
+      rx_cells_(config.rx_arena_bytes),
+      rx_frames_(config.rx_frames_max),
+      tx_frames_(config.tx_frames_max),
+      repairs_(config.packets_max),
+      flows_(flow_places(config)),
+      events_(config.rx_frames_max + config.tx_frames_max + 2 * flow_places(config) + 1) {
+  // Every flow's first window must be covered by the arena, for a peer may use all of them at once.
+  DWCP_ASSERT(window_initial(config) * flow_places(config) <= config.rx_arena_bytes);
+  DWCP_ASSERT(config.streams >= 1 && config.streams <= wire::kStreamsMax);
+  for (Flow& flow : flows_) flow.rx_slots.resize(wire::kFramesPerFlowMax);
+}
+
+Streams Lane::make_streams(const LaneSession& session) {
+  Streams streams;
+  for (std::uint32_t i = 0; i < config_.streams; ++i) {
+    BbrConfig bbr;
+    bbr.datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
+    bbr.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec / config_.streams;
+    bbr.seed = session.seed + i;
+    streams.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, std::make_unique<Bbr>(bbr)));
+  }
+  return streams;
+}
+
+Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams streams) noexcept {
+  DWCP_ASSERT(drained());
+  session_ = session;
+  datagram_bytes_ = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
+  streams_.swap(streams);
+  repairs_.clear();
+  next_local_flow_ = session.opens_odd_flows ? 1 : 2;
+  peer_flow_highest_ = 0;
+  peer_flow_seen_ = 0;
+  closed_by_peer_ = false;
+  closes_pending_ = 0;
+  last_received_ns_ = now_ns;
+  active_ = true;
+  return streams;
+}
+
+void Lane::abandon(EndReason reason) noexcept {
+  for (Flow& flow : flows_) {
+    if (flow.state == FlowState::kOpen) end_flow(flow, true, reason);
+    set_reset_pending(flow, false);
+    flow.state = FlowState::kFree;
+  }
+  for (const auto& stream : streams_) stream->forget_all();
+  active_ = false;
+}
+
+bool Lane::drained() const noexcept {
+  return !active_ && events_head_ == events_tail_ && rx_frames_.free_count() == rx_frames_.size() &&
+         tx_frames_.free_count() == tx_frames_.size();
+}
+
+Flow* Lane::find(FlowId id) noexcept {
+  if (flows_[flow_hint_].state != FlowState::kFree && flows_[flow_hint_].id == id) return &flows_[flow_hint_];
+  for (std::size_t i = 0; i < flows_.size(); ++i) {
+    if (flows_[i].state == FlowState::kFree || flows_[i].id != id) continue;
+    flow_hint_ = i;
+    return &flows_[i];
+  }
+  return nullptr;
+}
+
+Flow* Lane::make_flow(FlowId id) noexcept {
+  const auto free = std::find_if(flows_.begin(), flows_.end(), [](const Flow& f) { return f.state == FlowState::kFree; });
+  if (free == flows_.end()) return nullptr;
+  auto slots = std::move(free->rx_slots);
+  std::fill(slots.begin(), slots.end(), Flow::kEmpty);
+  *free = Flow{};
+  free->rx_slots = std::move(slots);
+  free->id = id;
+  free->state = FlowState::kOpen;
+  free->tx_charge_limit = session_.peer_window_bytes;
+  free->tx_frame_limit = session_.peer_frame_window;
+  free->rx_window = window_initial(config_);
+  free->rx_charge_limit = free->rx_window;
+  free->rx_frame_limit = frame_window(config_);
+  rx_committed_ += free->rx_window;
+  return &*free;
+}
+
+std::optional<FlowId> Lane::open_flow() noexcept {
+  const auto ours = std::count_if(flows_.begin(), flows_.end(), [this](const Flow& f) {
+    return f.state != FlowState::kFree && (raw(f.id) % 2 == 1) == session_.opens_odd_flows;
+  });
+  if (ours >= std::min(config_.flows_max, session_.peer_flows_max)) return std::nullopt;
+  Flow* flow = make_flow(static_cast<FlowId>(next_local_flow_));
+  if (flow == nullptr) return std::nullopt;
+  next_local_flow_ += 2;
+  return flow->id;
+}
+
+bool Lane::submit(FlowId id, FrameBody& body) noexcept {
+  Flow* flow = find(id);
+  if (flow == nullptr || flow->state != FlowState::kOpen) return false;
+  const std::uint32_t slot = tx_frames_.take();
+  if (slot == kNoSlot) return false;
+  TxFrame& frame = tx_frames_[slot];
+  frame.body = &body;
+  frame.flow = id;
+  frame.seq = flow->tx_next_seq;
+  frame.sent_bytes = 0;
+  frame.acked_bytes = 0;
+  frame.acked.clear();
+  flow->tx_next_seq = static_cast<FrameSeq>(raw(flow->tx_next_seq) + 1);
+  ++flow->tx_frames;
+  flow->tx_bytes += body.bytes;
+  (flow->tx_tail == kNoSlot ? flow->tx_head : tx_frames_[flow->tx_tail].next) = slot;
+  flow->tx_tail = slot;
+  return true;
+}
+
+void Lane::consume(std::uint64_t now_ns, std::uint32_t slot) noexcept {
+  RxFrame& frame = rx_frames_[slot];
+  DWCP_ASSERT(frame.lent);
+  const std::uint64_t charge = frame.body.charge();
+  const std::uint32_t seq = raw(frame.seq);
+  Flow* flow = find(frame.flow);
+  release_rx_frame(slot);
+  if (flow == nullptr || flow->state != FlowState::kOpen) return;
+  flow->rx_slot(seq) = Flow::kConsumed;
+  flow->rx_held -= charge;
+  flow->rx_consumed += charge;
+  while (flow->rx_slot(flow->rx_floor) == Flow::kConsumed) {
+    flow->rx_slot(flow->rx_floor) = Flow::kEmpty;
+    ++flow->rx_floor;
+  }
+  grow_window(now_ns, *flow);
+  const std::uint64_t limit = flow->rx_consumed + flow->rx_window;
+  const std::uint32_t frames = flow->rx_floor + frame_window(config_);
+  // Said again in steps of an eighth of the window, so that credit costs few packets and never holds the peer back.
+  if (limit >= flow->rx_charge_limit + flow->rx_window / 8 || frames >= flow->rx_frame_limit + frame_window(config_) / 8) {
+    flow->rx_charge_limit = std::max(flow->rx_charge_limit, limit);
+    flow->rx_frame_limit = std::max(flow->rx_frame_limit, frames);
+    set_credit_pending(*flow, true);
+  }
+}
+
+void Lane::reset_flow(FlowId id, EndReason reason) noexcept {
+  Flow* flow = find(id);
+  if (flow != nullptr && flow->state == FlowState::kOpen) fail_flow(*flow, reason);
+}
+
+// Ends the flow here and tells the peer until it has heard.
+void Lane::fail_flow(Flow& flow, EndReason reason) noexcept {
+  end_flow(flow, false, reason);
+  flow.state = FlowState::kResetting;
+  flow.reset_reason = reason;
+  set_reset_pending(flow, true);
+}
+
+void Lane::close_flow(FlowId id) noexcept {
+  Flow* flow = find(id);
+  if (flow != nullptr && flow->state == FlowState::kOpen) end_flow(*flow, false, EndReason::kNone);
+}
+
+void Lane::close(EndReason reason) noexcept {
+  close_reason_ = reason;
+  closes_pending_ = 3;  // not acknowledged: said often enough that one loss does not matter
+}
+
+void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {
+  for (std::uint32_t slot = 0; flow.tx_frames != 0 && slot < tx_frames_.size(); ++slot) {
+    if (tx_frames_[slot].body != nullptr && tx_frames_[slot].flow == flow.id) drop_tx_frame(slot);
+  }
+  flow.tx_head = flow.tx_tail = kNoSlot;
+  for (std::uint32_t& slot : flow.rx_slots) {
+    if (slot < Flow::kConsumed && !rx_frames_[slot].lent) release_rx_frame(slot);
+    slot = Flow::kEmpty;
+  }
+  rx_committed_ -= flow.rx_window;
+  flow.rx_window = 0;
+  set_credit_pending(flow, false);
+  flow.state = FlowState::kFree;
+  if (report) push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = reason});
+}
+
+// Gives a body back unacknowledged.  The caller mends the flow's queue.
+void Lane::drop_tx_frame(std::uint32_t slot) noexcept {
+  TxFrame& frame = tx_frames_[slot];
+  push_event({.body = frame.body, .flow = frame.flow, .seq = frame.seq, .kind = LaneEventKind::kFrameDropped});
+  if (Flow* flow = find(frame.flow)) {
+    --flow->tx_frames;
+    flow->tx_bytes -= frame.body->bytes;
+  }
+  frame.body = nullptr;
+  ++frame.generation;
+  tx_frames_.put(slot);
+}
+
+void Lane::release_rx_frame(std::uint32_t slot) noexcept {
+  RxFrame& frame = rx_frames_[slot];
+  rx_cells_.release(frame.body);
+  frame.lent = false;
+  rx_frames_.put(slot);
+}
+
+void Lane::on_packet_acked(const SentPacket& packet) noexcept {
+  if (packet.has_reset) {
+    Flow* flow = find(packet.reset_flow);
+    if (flow != nullptr && flow->state == FlowState::kResetting) {
+      set_reset_pending(*flow, false);
+      flow->state = FlowState::kFree;
+    }
+  }
+  for (std::size_t i = 0; i < packet.range_count; ++i) {
+    const SentRange& range = packet.ranges[i];
+    TxFrame& frame = tx_frames_[range.slot];
+    if (frame.generation != range.generation || frame.body == nullptr) continue;
+    std::uint32_t added = 0;
+    if (frame.acked.insert(range.offset, range.offset + range.length, added) == FrameRanges::Inserted::kFull) {
+      repairs_.push(range);  // cannot be noted now: sent once more, it will be
+      continue;
+    }
+    frame.acked_bytes += added;
+    if (frame.acked_bytes != frame.body->bytes) continue;
+    ++counters_.frames_sent;
+    counters_.frame_bytes_sent += frame.body->bytes;
+    push_event({.body = frame.body, .flow = frame.flow, .seq = frame.seq, .kind = LaneEventKind::kFrameAcked});
+    if (Flow* flow = find(frame.flow)) {
+      --flow->tx_frames;
+      flow->tx_bytes -= frame.body->bytes;
+    }
+    frame.body = nullptr;
+    ++frame.generation;
+    tx_frames_.put(range.slot);
+  }
+}
+
+void Lane::on_packet_lost(const SentPacket& packet) noexcept {
+  if (packet.has_credit) {
+    // Which flows it spoke of is not kept: every open flow's current credit is said again.
+    for (Flow& flow : flows_) {
+      if (flow.state == FlowState::kOpen) set_credit_pending(flow, true);
+    }
+  }
+  if (packet.has_reset) {
+    Flow* flow = find(packet.reset_flow);
+    if (flow != nullptr && flow->state == FlowState::kResetting) set_reset_pending(*flow, true);
+  }
+  for (std::size_t i = 0; i < packet.range_count; ++i) {
+    const SentRange& range = packet.ranges[i];
+    const TxFrame& frame = tx_frames_[range.slot];
+    if (frame.generation == range.generation && frame.body != nullptr) repairs_.push(range);
+  }
+}
+
+void Lane::set_reset_pending(Flow& flow, bool pending) noexcept {
+  if (flow.reset_pending == pending) return;
+  flow.reset_pending = pending;
+  pending ? ++resets_pending_ : --resets_pending_;
+}
+
+void Lane::set_credit_pending(Flow& flow, bool pending) noexcept {
+  if (flow.credit_pending == pending) return;
+  flow.credit_pending = pending;
+  pending ? ++credits_pending_ : --credits_pending_;
+}
+
+void Lane::push_event(const LaneEvent& event) noexcept {
+  events_[events_tail_] = event;
+  events_tail_ = (events_tail_ + 1) % events_.size();
+  DWCP_ASSERT(events_tail_ != events_head_);  // one place per frame that can exist and two per flow
+}
+
+bool Lane::poll_event(LaneEvent& event) noexcept {
+  if (events_head_ == events_tail_) return false;
+  event = events_[events_head_];
+  events_head_ = (events_head_ + 1) % events_.size();
+  return true;
+}
+
+std::uint64_t Lane::in_flight_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& stream : streams_) sum += stream->in_flight_bytes();
+  return sum;
+}
+
+std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& stream : streams_) sum += stream->congestion().bandwidth_bytes_per_sec();
+  return sum;
+}
+
+std::uint64_t Lane::min_rtt_ns() const noexcept {
+  std::uint64_t least = kNever;
+  for (const auto& stream : streams_) {
+    if (stream->rtt().sampled()) least = std::min(least, stream->rtt().min_ns());
+  }
+  return least == kNever ? 0 : least;
+}
+
+std::size_t Lane::flows_open() const noexcept {
+  return static_cast<std::size_t>(
+      std::count_if(flows_.begin(), flows_.end(), [](const Flow& f) { return f.state == FlowState::kOpen; }));
+}
+
+}  // namespace dwcp

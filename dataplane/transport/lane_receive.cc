@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lane: what comes from the network.  Everything here is written by a peer that is hostile until proven otherwise:
+// every size is checked before it is used, and what contradicts the protocol is dropped, counted, and at worst ends its
+// own flow.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "dataplane/transport/lane.h"
+#include "dataplane/wire/chunk.h"
+#include "dataplane/wire/packet.h"
+#include "dataplane/wire/seal.h"
+
+namespace dwcp {
+
+using wire::DropReason;
+
+struct Lane::Received {
+  Stream& stream;
+  std::span<const std::uint8_t> rest;  // chunks not yet taken
+  bool ack_eliciting = false;
+
+  // The fixed part of the next chunk; null when the packet is too short for it.
+  template <typename Chunk>
+  [[nodiscard]] const Chunk* take() noexcept {
+    if (rest.size() < sizeof(Chunk)) return nullptr;
+    const auto* chunk = reinterpret_cast<const Chunk*>(rest.data());
+    rest = rest.subspan(sizeof(Chunk));
+    return chunk;
+  }
+};
+
+DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram) noexcept {
+  const auto drop = [this](DropReason reason) {
+    ++counters_.drops[static_cast<std::size_t>(reason)];
+    return reason;
+  };
+  if (datagram.size() < sizeof(wire::PacketHeader) + wire::kSealBytes) return drop(DropReason::kTruncated);
+  if (datagram.size() > wire::kDatagramBytesMax) return drop(DropReason::kOversized);
+  const auto& header = *reinterpret_cast<const wire::PacketHeader*>(datagram.data());
+  if (wire::version_of(header.type) != wire::kVersion) return drop(DropReason::kWrongVersion);
+  if (header.type != wire::type_byte(wire::PacketType::kData)) return drop(DropReason::kUnknownType);
+  if (header.session != session_.local_session) return drop(DropReason::kWrongSession);
+  if (header.stream >= streams_.size()) return drop(DropReason::kWrongStream);
+  if (!wire::unseal(datagram)) return drop(DropReason::kBadSeal);
+
+  Stream& stream = *streams_[header.stream];
+  const PacketNumber number = wire::expand_packet_number(stream.received().expected(), header.number);
+  if (const DropReason reason = stream.received().admit(number); reason != DropReason::kNone) {
+    // The peer sent it again because our ACK was lost or late: say it again, but do not count it twice.
+    return drop(reason);
+  }
+  Received packet{.stream = stream,
+                  .rest = datagram.subspan(sizeof(header), datagram.size() - sizeof(header) - wire::kSealBytes)};
+  if (const DropReason reason = take_chunks(now_ns, packet); reason != DropReason::kNone) return drop(reason);
+  ++stream.counters().packets_received;
+  stream.counters().bytes_received += datagram.size();
+  stream.received().on_received(now_ns, number, packet.ack_eliciting,
+                                stream.rtt().sampled() ? stream.rtt().smoothed_ns() : 8 * kNsPerMs);
+  last_received_ns_ = now_ns;
+  return DropReason::kNone;
+}
+
+DropReason Lane::take_chunks(std::uint64_t now_ns, Received& packet) noexcept {
+  while (!packet.rest.empty()) {
+    DropReason reason = DropReason::kNone;
+    switch (static_cast<wire::ChunkType>(packet.rest.front())) {
+      case wire::ChunkType::kPadding: packet.rest = packet.rest.subspan(1); break;
+      case wire::ChunkType::kPing:
+        packet.rest = packet.rest.subspan(1);
+        packet.ack_eliciting = true;
+        break;
+      case wire::ChunkType::kAck: reason = take_ack(now_ns, packet); break;
+      case wire::ChunkType::kData: reason = take_data(packet); break;
+      case wire::ChunkType::kCredit: reason = take_credit(packet); break;
+      case wire::ChunkType::kReset: reason = take_reset(packet); break;
+      case wire::ChunkType::kClose:
+        if (packet.take<wire::CloseChunk>() == nullptr) return DropReason::kMalformedChunk;
+        closed_by_peer_ = true;
+        break;
+      default: return DropReason::kMalformedChunk;
+    }
+    if (reason != DropReason::kNone) return reason;
+  }
+  return DropReason::kNone;
+}
+
+DropReason Lane::take_ack(std::uint64_t now_ns, Received& packet) noexcept {
+  const auto* ack = packet.take<wire::AckChunk>();
+  if (ack == nullptr || ack->range_count > wire::kAckRangesMax ||
+      packet.rest.size() < ack->range_count * sizeof(wire::AckRange)) {
+    return DropReason::kMalformedChunk;
+  }
+  if (ack->stream >= streams_.size()) return DropReason::kBadAck;
+  Stream& stream = *streams_[ack->stream];
+  const auto* wire_ranges = reinterpret_cast<const wire::AckRange*>(packet.rest.data());
+  packet.rest = packet.rest.subspan(ack->range_count * sizeof(wire::AckRange));
+
+  std::array<AckedRange, wire::kAckRangesMax + 1> ranges;
+  std::size_t count = 0;
+  PacketNumber last = wire::expand_packet_number(stream.next_number(), ack->largest);
+  if (last >= stream.next_number() || ack->first_length > last) return DropReason::kBadAck;
+  ranges[count++] = {.first = last - ack->first_length, .last = last};
+  for (std::size_t i = 0; i < ack->range_count; ++i) {
+    const PacketNumber below = ranges[count - 1].first;
+    const PacketNumber skip = PacketNumber{wire_ranges[i].gap} + 2;  // RFC 9000 §19.3.1
+    if (below < skip || below - skip < wire_ranges[i].length) return DropReason::kBadAck;
+    last = below - skip;
+    ranges[count++] = {.first = last - wire_ranges[i].length, .last = last};
+  }
+  const std::uint64_t delay_ns = std::uint64_t{ack->delay_8us} * 8 * kNsPerUs;
+  return stream.on_ack(now_ns, {ranges.data(), count}, delay_ns, *this) ? DropReason::kNone : DropReason::kBadAck;
+}
+
+DropReason Lane::take_credit(Received& packet) noexcept {
+  const auto* credit = packet.take<wire::CreditChunk>();
+  if (credit == nullptr) return DropReason::kMalformedChunk;
+  packet.ack_eliciting = true;
+  Flow* flow = find(static_cast<FlowId>(credit->flow.value()));
+  if (flow == nullptr || flow->state != FlowState::kOpen) return DropReason::kNone;
+  flow->tx_charge_limit = std::max<std::uint64_t>(flow->tx_charge_limit, credit->charge_limit);
+  flow->tx_frame_limit = std::max<std::uint32_t>(flow->tx_frame_limit, credit->frame_limit);
+  return DropReason::kNone;
+}
+
+DropReason Lane::take_reset(Received& packet) noexcept {
+  const auto* reset = packet.take<wire::ResetChunk>();
+  if (reset == nullptr) return DropReason::kMalformedChunk;
+  packet.ack_eliciting = true;
+  Flow* flow = nullptr;
+  if (!flow_of_peer(static_cast<FlowId>(reset->flow.value()), flow)) return DropReason::kOverCredit;
+  if (flow == nullptr) return DropReason::kNone;
+  if (flow->state == FlowState::kOpen) {
+    const bool known = reset->reason != 0 && reset->reason <= static_cast<std::uint8_t>(EndReason::kMaxValue);
+    end_flow(*flow, true, known ? static_cast<EndReason>(reset->reason) : EndReason::kProtocolError);
+  }
+  return DropReason::kNone;
+}
+
+DropReason Lane::take_data(Received& packet) noexcept {
+  const auto* data = packet.take<wire::DataChunk>();
+  if (data == nullptr) return DropReason::kMalformedChunk;
+  const std::uint32_t length = data->length;
+  if (length == 0 || packet.rest.size() < length) return DropReason::kMalformedChunk;
+  const auto bytes = packet.rest.first(length);
+  packet.rest = packet.rest.subspan(length);
+  packet.ack_eliciting = true;
+
+  Flow* flow = nullptr;
+  if (!flow_of_peer(static_cast<FlowId>(data->flow.value()), flow)) return DropReason::kOverCredit;
+  if (flow == nullptr || flow->state != FlowState::kOpen) return DropReason::kNone;  // over already: the rest is late
+  const std::uint32_t frame_bytes = data->frame_bytes;
+  if (frame_bytes == 0 || frame_bytes > wire::kFrameBytesMax || data->offset + length > frame_bytes) {
+    return violate(*flow, DropReason::kBadFrame);
+  }
+  return store(*flow, static_cast<FrameSeq>(data->frame.value()), frame_bytes, data->offset, bytes);
+}
+
+// The flow a chunk of the peer speaks of: one that is open, or a new one the peer may open.  Null for flows that are over
+// and for ids the peer may not use.
+bool Lane::flow_of_peer(FlowId id, Flow*& flow) noexcept {
+  flow = find(id);
+  const bool peers = (raw(id) % 2 == 1) != session_.opens_odd_flows;
+  if (flow != nullptr || !peers || raw(id) == 0) return true;
+  const bool newest = raw(id) > peer_flow_highest_;
+  const std::uint32_t steps = (newest ? raw(id) - peer_flow_highest_ : peer_flow_highest_ - raw(id)) / 2;
+  if (!newest && (steps >= 64 || (peer_flow_seen_ >> steps & 1) != 0)) return true;
+  flow = make_flow(id);
+  if (flow == nullptr) return false;
+  if (newest) {
+    peer_flow_seen_ = steps >= 64 ? 1 : peer_flow_seen_ << steps | 1;
+    peer_flow_highest_ = raw(id);
+  } else {
+    peer_flow_seen_ |= std::uint64_t{1} << steps;
+  }
+  return true;
+}
+
+// The peer broke the flow's rules: it is over, and both codecs hear of it.
+DropReason Lane::violate(Flow& flow, DropReason reason) noexcept {
+  push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = EndReason::kProtocolError});
+  fail_flow(flow, EndReason::kProtocolError);
+  return reason;
+}
+
+DropReason Lane::store(Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
+                       std::span<const std::uint8_t> bytes) noexcept {
+  const std::uint32_t number = raw(seq);
+  if (number < flow.rx_floor) {
+    counters_.data_bytes_duplicate += bytes.size();
+    return DropReason::kNone;
+  }
+  if (number >= flow.rx_frame_limit) return violate(flow, DropReason::kOverCredit);
+  std::uint32_t& place = flow.rx_slot(number);
+  if (place == Flow::kConsumed || (place != Flow::kEmpty && rx_frames_[place].lent)) {
+    counters_.data_bytes_duplicate += bytes.size();
+    return DropReason::kNone;
+  }
+  if (place == Flow::kEmpty) {
+    if (flow.rx_consumed + flow.rx_held + wire::frame_charge(frame_bytes) > flow.rx_charge_limit) {
+      return violate(flow, DropReason::kOverCredit);
+    }
+    const std::uint32_t slot = rx_frames_.take();
+    if (slot == kNoSlot || !rx_cells_.allocate(rx_frames_[slot].body, frame_bytes)) {
+      // Frames of ended flows still lent to the codec can take what was promised; the peer repairs this one.
+      if (slot != kNoSlot) rx_frames_.put(slot);
+      ++counters_.rx_no_room;
+      return DropReason::kOverCredit;
+    }
+    RxFrame& frame = rx_frames_[slot];
+    frame.flow = flow.id;
+    frame.seq = seq;
+    frame.received_bytes = 0;
+    frame.received.clear();
+    flow.rx_held += frame.body.charge();
+    place = slot;
+  }
+  RxFrame& frame = rx_frames_[place];
+  if (frame.body.bytes != frame_bytes) return violate(flow, DropReason::kBadFrame);
+  std::uint32_t added = 0;
+  const auto end = static_cast<std::uint32_t>(offset + bytes.size());
+  if (frame.received.insert(offset, end, added) == FrameRanges::Inserted::kFull) {
+    ++counters_.rx_no_room;
+    return DropReason::kBadFrame;
+  }
+  counters_.data_bytes_duplicate += bytes.size() - added;
+  if (added == 0) return DropReason::kNone;
+  frame.body.write(offset, bytes);
+  frame.received_bytes += added;
+  if (frame.received_bytes != frame_bytes) return DropReason::kNone;
+  frame.lent = true;
+  ++counters_.frames_received;
+  counters_.frame_bytes_received += frame_bytes;
+  push_event({.flow = flow.id, .seq = seq, .rx_slot = place, .kind = LaneEventKind::kFrameReceived});
+  return DropReason::kNone;
+}
+
+// A flow that uses up half its window within four round trips may be held back by it (a frame with losses takes two or
+// three to complete): the window doubles while the arena has room that is promised to nobody (after the receive-buffer
+// tuning of Fisk and Feng, 2001).
+void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
+  const std::uint64_t used = flow.rx_consumed - flow.rx_grown_consumed;
+  if (used < flow.rx_window / 2) return;
+  const std::uint64_t rtt = streams_.front()->rtt().smoothed_ns();
+  const bool fast = now_ns - flow.rx_grown_ns < 4 * rtt;
+  flow.rx_grown_ns = now_ns;
+  flow.rx_grown_consumed = flow.rx_consumed;
+  if (!fast) return;
+  const std::uint64_t room = config_.rx_arena_bytes - rx_committed_;
+  const std::uint64_t more = std::min(flow.rx_window, room);
+  flow.rx_window += more;
+  rx_committed_ += more;
+}
+
+}  // namespace dwcp

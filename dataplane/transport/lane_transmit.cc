@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lane: what goes to the network, and time.
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/transport/lane.h"
+#include "dataplane/wire/chunk.h"
+#include "dataplane/wire/packet.h"
+#include "dataplane/wire/seal.h"
+
+namespace dwcp {
+namespace {
+
+// A second DATA chunk in a packet is worth its header only for this many bytes.
+constexpr std::size_t kSecondRangeMin = 64;
+// An ACK leaves room for data behind it; more ranges than fit wait for the next.
+constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::AckRange);
+
+}  // namespace
+
+std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) noexcept {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < streams_.size() && n < batch.size(); ++i) {
+    Stream& stream = *streams_[(stream_turn_ + i) % streams_.size()];
+    while (n < batch.size() && build(now_ns, stream, batch[n])) ++n;
+  }
+  stream_turn_ = (stream_turn_ + 1) % streams_.size();
+  return n;
+}
+
+bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept {
+  const bool may_send = stream.may_send(now_ns);
+  const bool waiting = data_waiting();
+  if (may_send && !waiting) stream.on_app_limited();
+  const bool data = may_send && waiting;
+  const bool control = may_send && control_waiting();
+  const bool probe = stream.probes_pending() != 0;
+  const bool closing = closes_pending_ != 0;
+  const bool ping = now_ns >= stream.last_eliciting_sent_ns() + config_.keepalive_ns;
+  if (!data && !control && !probe && !ping && !closing && !stream.received().due(now_ns)) return false;
+  if (!stream.has_record_space()) return false;
+  if (probe && !waiting) queue_probe(stream);
+
+  const std::size_t size_max = std::min<std::size_t>(datagram_bytes_, out.capacity);
+  const PacketNumber number = stream.next_number();
+  SentPacket& record = stream.begin_packet();
+  auto& header = *reinterpret_cast<wire::PacketHeader*>(out.data);
+  header.type = wire::type_byte(wire::PacketType::kData);
+  header.stream = raw(stream.id());
+  header.session = session_.remote_session;
+  header.number = static_cast<std::uint32_t>(number);
+  std::size_t size = sizeof(header);
+  const auto room = [&] { return std::span(out.data + size, size_max - wire::kSealBytes - size); };
+
+  if (stream.received().wanted()) size += put_ack(now_ns, stream, room());
+  const std::size_t before = size;
+  if (may_send || probe) {
+    size += put_resets(record, room());
+    size += put_credits(record, room());
+    size += put_data(record, room());
+  }
+  if (closing) {
+    *reinterpret_cast<wire::CloseChunk*>(out.data + size) = {static_cast<std::uint8_t>(wire::ChunkType::kClose),
+                                                             static_cast<std::uint8_t>(close_reason_)};
+    size += sizeof(wire::CloseChunk);
+    --closes_pending_;
+  }
+  bool eliciting = size != before && !closing;
+  if (!eliciting && (probe || ping)) {
+    out.data[size++] = static_cast<std::uint8_t>(wire::ChunkType::kPing);
+    eliciting = true;
+  }
+  if (probe) stream.take_probe();
+  wire::seal(out.data, size);
+  size += wire::kSealBytes;
+  out.length = static_cast<std::uint32_t>(size);
+  out.stream = stream.id();
+  stream.on_sent(now_ns, record, size, eliciting);
+  return true;
+}
+
+std::size_t Lane::put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::uint8_t> room) noexcept {
+  if (room.size() < kAckRoomMin) return 0;
+  const AckTracker& received = stream.received();
+  const auto intervals = received.received().intervals();
+  auto& ack = *reinterpret_cast<wire::AckChunk*>(room.data());
+  auto* ranges = reinterpret_cast<wire::AckRange*>(room.data() + sizeof(ack));
+  constexpr PacketNumber kLengthMax = 0xffff;
+
+  const auto& top = intervals.back();
+  ack.type = static_cast<std::uint8_t>(wire::ChunkType::kAck);
+  ack.stream = raw(stream.id());
+  ack.largest = static_cast<std::uint32_t>(top.end - 1);
+  ack.delay_8us = static_cast<std::uint16_t>(
+      std::min<std::uint64_t>((now_ns - received.largest_ns()) / (8 * kNsPerUs), 0xffff));
+  PacketNumber length = std::min(top.end - top.begin - 1, kLengthMax);
+  ack.first_length = static_cast<std::uint16_t>(length);
+  std::size_t count = 0;
+  // A range longer than its field ends the list: what lies below was acknowledged long ago.
+  bool whole = length == top.end - top.begin - 1;
+  const std::size_t count_max = std::min(wire::kAckRangesMax, (room.size() - sizeof(ack)) / sizeof(wire::AckRange));
+  for (std::size_t i = intervals.size() - 1; whole && i-- > 0 && count < count_max;) {
+    const PacketNumber gap = intervals[i + 1].begin - intervals[i].end - 1;
+    if (gap > kLengthMax) break;
+    length = std::min(intervals[i].end - intervals[i].begin - 1, kLengthMax);
+    whole = length == intervals[i].end - intervals[i].begin - 1;
+    ranges[count].gap = static_cast<std::uint16_t>(gap);
+    ranges[count].length = static_cast<std::uint16_t>(length);
+    ++count;
+  }
+  ack.range_count = static_cast<std::uint8_t>(count);
+  stream.received().on_ack_sent();
+  ++counters_.acks_sent;
+  return sizeof(ack) + count * sizeof(wire::AckRange);
+}
+
+std::size_t Lane::put_resets(SentPacket& record, std::span<std::uint8_t> room) noexcept {
+  if (resets_pending_ == 0 || room.size() < sizeof(wire::ResetChunk)) return 0;
+  for (Flow& flow : flows_) {
+    if (!flow.reset_pending) continue;
+    auto& chunk = *reinterpret_cast<wire::ResetChunk*>(room.data());
+    chunk.type = static_cast<std::uint8_t>(wire::ChunkType::kReset);
+    chunk.flow = raw(flow.id);
+    chunk.reason = static_cast<std::uint8_t>(flow.reset_reason);
+    set_reset_pending(flow, false);
+    record.has_reset = true;
+    record.reset_flow = flow.id;
+    return sizeof(chunk);  // a record remembers one; the next packet takes the next
+  }
+  return 0;
+}
+
+std::size_t Lane::put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept {
+  std::size_t size = 0;
+  for (Flow& flow : flows_) {
+    if (credits_pending_ == 0 || room.size() - size < sizeof(wire::CreditChunk)) break;
+    if (!flow.credit_pending) continue;
+    auto& chunk = *reinterpret_cast<wire::CreditChunk*>(room.data() + size);
+    chunk.type = static_cast<std::uint8_t>(wire::ChunkType::kCredit);
+    chunk.flow = raw(flow.id);
+    chunk.charge_limit = flow.rx_charge_limit;
+    chunk.frame_limit = flow.rx_frame_limit;
+    set_credit_pending(flow, false);
+    record.has_credit = true;
+    size += sizeof(chunk);
+  }
+  return size;
+}
+
+std::size_t Lane::put_data(SentPacket& record, std::span<std::uint8_t> room) noexcept {
+  std::size_t size = 0;
+  while (record.range_count < SentPacket::kRangesMax) {
+    const std::size_t least = sizeof(wire::DataChunk) + (record.range_count == 0 ? 1 : kSecondRangeMin);
+    if (room.size() - size < least) break;
+    const auto length_max = static_cast<std::uint32_t>(room.size() - size - sizeof(wire::DataChunk));
+    SentRange range;
+    bool repair = true;
+    if (!next_repair(range, length_max)) {
+      repair = false;
+      if (!next_new(range, length_max)) break;
+    }
+    const TxFrame& frame = tx_frames_[range.slot];
+    auto& chunk = *reinterpret_cast<wire::DataChunk*>(room.data() + size);
+    chunk.type = static_cast<std::uint8_t>(wire::ChunkType::kData);
+    chunk.flow = raw(frame.flow);
+    chunk.frame = raw(frame.seq);
+    chunk.frame_bytes = frame.body->bytes;
+    chunk.offset = range.offset;
+    chunk.length = static_cast<std::uint16_t>(range.length);
+    size += sizeof(chunk);
+    frame.body->read(range.offset, room.subspan(size, range.length));
+    size += range.length;
+    record.ranges[record.range_count++] = range;
+    counters_.data_bytes_sent += range.length;
+    if (repair) counters_.repair_bytes_sent += range.length;
+  }
+  return size;
+}
+
+bool Lane::next_repair(SentRange& range, std::uint32_t length_max) noexcept {
+  while (!repairs_.empty()) {
+    SentRange& front = repairs_.front();
+    TxFrame& frame = tx_frames_[front.slot];
+    if (frame.generation != front.generation || frame.body == nullptr) {
+      repairs_.pop();
+      continue;
+    }
+    const auto hole = frame.acked.first_hole(front.offset, front.offset + front.length);
+    if (hole.begin == hole.end) {
+      repairs_.pop();  // came through after all
+      continue;
+    }
+    range = {.slot = front.slot,
+             .generation = front.generation,
+             .offset = hole.begin,
+             .length = std::min(hole.end - hole.begin, length_max)};
+    repairs_.trim_front(hole.begin + range.length - front.offset);
+    if (repairs_.front().length == 0) repairs_.pop();
+    return true;
+  }
+  return false;
+}
+
+// A frame is admitted, in order, when the peer's credit covers all of it.
+bool Lane::admit(Flow& flow, TxFrame& frame) noexcept {
+  const std::uint32_t seq = raw(frame.seq);
+  if (seq < flow.tx_admitted) return true;
+  const std::uint64_t charge = frame.body->charge();
+  if (flow.tx_charge + charge > flow.tx_charge_limit || seq >= flow.tx_frame_limit) return false;
+  flow.tx_charge += charge;
+  flow.tx_admitted = seq + 1;
+  return true;
+}
+
+bool Lane::data_waiting() noexcept {
+  if (!repairs_.empty()) return true;
+  return std::any_of(flows_.begin(), flows_.end(), [this](Flow& flow) {
+    return flow.state == FlowState::kOpen && flow.tx_head != kNoSlot && admit(flow, tx_frames_[flow.tx_head]);
+  });
+}
+
+bool Lane::next_new(SentRange& range, std::uint32_t length_max) noexcept {
+  for (std::size_t i = 0; i < flows_.size(); ++i) {
+    Flow& flow = flows_[(flow_turn_ + i) % flows_.size()];
+    if (flow.state != FlowState::kOpen || flow.tx_head == kNoSlot) continue;
+    const std::uint32_t slot = flow.tx_head;
+    TxFrame& frame = tx_frames_[slot];
+    if (!admit(flow, frame)) continue;
+    range = {.slot = slot,
+             .generation = frame.generation,
+             .offset = frame.sent_bytes,
+             .length = std::min(frame.body->bytes - frame.sent_bytes, length_max)};
+    frame.sent_bytes += range.length;
+    if (frame.sent_bytes == frame.body->bytes) {
+      flow.tx_head = frame.next;
+      frame.next = kNoSlot;
+      if (flow.tx_head == kNoSlot) flow.tx_tail = kNoSlot;
+    }
+    flow_turn_ = (flow_turn_ + i + 1) % flows_.size();
+    return true;
+  }
+  return false;
+}
+
+// A probe carries what is most likely missing: the oldest packet still outstanding (RFC 9002 §6.2.4).
+void Lane::queue_probe(Stream& stream) noexcept {
+  const SentPacket* oldest = stream.oldest_outstanding();
+  if (oldest == nullptr) return;
+  on_packet_lost(*oldest);
+}
+
+void Lane::on_time(std::uint64_t now_ns) noexcept {
+  for (const auto& stream : streams_) stream->on_time(now_ns, *this);
+}
+
+std::uint64_t Lane::deadline_ns() const noexcept {
+  std::uint64_t least = kNever;
+  const bool waiting = const_cast<Lane*>(this)->data_waiting() || control_waiting();
+  for (const auto& stream : streams_) {
+    least = std::min({least, stream->timer_ns(), stream->received().deadline_ns(),
+                      stream->last_eliciting_sent_ns() + config_.keepalive_ns});
+    if (stream->probes_pending() != 0) return 0;
+    if (waiting && stream->window_open()) least = std::min(least, stream->pacing_next_ns());
+  }
+  return least;
+}
+
+}  // namespace dwcp

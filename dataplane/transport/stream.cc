@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/transport/stream.h"
+
+#include <algorithm>
+
+namespace dwcp {
+namespace {
+
+constexpr std::uint64_t kReorderPacketsMax = 4096;
+constexpr std::uint64_t kReorderRttEighthsMax = 16;  // two round trips
+constexpr std::uint32_t kPtoProbes = 2;              // RFC 9002 §6.2.4
+// Backoff beyond this would leave a link unprobed for long after a blackout ends.
+constexpr std::uint64_t kPtoMaxNs = kNsPerSec;
+constexpr std::uint64_t kPersistentPtos = 3;         // kPersistentCongestionThreshold, RFC 9002 §7.6.1
+
+}  // namespace
+
+void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes, bool ack_eliciting) noexcept {
+  packet.sent_ns = now_ns;
+  packet.bytes = static_cast<std::uint16_t>(bytes);
+  ++counters_.packets_sent;
+  counters_.bytes_sent += bytes;
+  if (!ack_eliciting) {
+    // One who only receives is never acknowledged: forget these records as pages fill.
+    if (sent_.next() % SentPage::kRecords == 0) forget_settled(now_ns);
+    return;
+  }
+  packet.state = SentState::kOutstanding;
+  sampler_.on_sent(packet, in_flight_bytes_);
+  in_flight_bytes_ += bytes;
+  packet.in_flight_bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(in_flight_bytes_, 0xffffffffU));
+  pacer_.on_sent(now_ns, bytes);
+  last_eliciting_sent_ns_ = now_ns;
+  set_timer();
+}
+
+const SentPacket* Stream::oldest_outstanding() noexcept {
+  for (PacketNumber number = std::max(loss_scan_, sent_.base()); number < sent_.next(); ++number) {
+    if (sent_[number].state == SentState::kOutstanding) return &sent_[number];
+  }
+  return nullptr;
+}
+
+bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, std::uint64_t ack_delay_ns,
+                    SentSink& sink) noexcept {
+  if (ranges.empty() || ranges.front().last >= sent_.next()) return false;
+  AckSample sample;
+  sample.now_ns = now_ns;
+  const PacketNumber largest = ranges.front().last;
+  if (!any_acked_ || largest > largest_acked_) {
+    any_acked_ = true;
+    largest_acked_ = largest;
+    // §5.1: a sample only from the largest packet, and only when it is newly acknowledged.
+    if (largest >= sent_.base()) {
+      const SentPacket& packet = sent_[largest];
+      if (packet.state == SentState::kOutstanding || packet.state == SentState::kLost) {
+        sample.rtt_ns = now_ns - packet.sent_ns;
+        rtt_.on_sample(sample.rtt_ns, std::min(ack_delay_ns, kPeerAckDelayMaxNs));
+      }
+    }
+  }
+  for (const AckedRange& range : ranges) {
+    for (PacketNumber first = range.first; first <= range.last;) {
+      const auto hole = acked_.first_hole(first, range.last + 1);
+      if (hole.begin == hole.end) break;
+      settle_acked(now_ns, hole.begin, hole.end - 1, sample, sink);
+      first = hole.end;
+    }
+    PacketNumber added = 0;
+    while (acked_.insert(range.first, range.last + 1, added) == Acked::Inserted::kFull) {
+      // Only the newest numbers need remembering; a range below all of them was settled long ago.
+      if (range.last < acked_.intervals().front().begin) break;
+      acked_.pop_front();
+    }
+  }
+  sample.lost_bytes = detect_losses(now_ns, sink);
+  if (sample.acked_bytes != 0) {
+    pto_count_ = 0;
+    probes_pending_ = 0;
+  }
+  sample.in_flight_bytes = in_flight_bytes_;
+  sample.smoothed_rtt_ns = rtt_.smoothed_ns();
+  sampler_.take(sample, rtt_.min_ns());
+  congestion_->on_ack(sample);
+  pacer_.set_rate(congestion_->pacing_bytes_per_sec());
+  forget_settled(now_ns);
+  set_timer();
+  return true;
+}
+
+void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber last, AckSample& sample,
+                          SentSink& sink) noexcept {
+  for (PacketNumber number = std::max(first, sent_.base()); number <= last; ++number) {
+    SentPacket& packet = sent_[number];
+    if (packet.state == SentState::kAcked || packet.state == SentState::kNotTracked) continue;
+    if (packet.state == SentState::kLost) {
+      on_spurious(now_ns, number, packet);
+    } else {
+      in_flight_bytes_ -= packet.bytes;
+    }
+    sample.acked_bytes += packet.bytes;
+    ++counters_.packets_acked;
+    sampler_.on_acked(now_ns, packet);
+    packet.state = SentState::kAcked;
+    sink.on_packet_acked(packet);
+  }
+}
+
+void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept {
+  ++counters_.losses_spurious;
+  congestion_->on_spurious_loss(packet.bytes);
+  // Tolerate the reordering just seen: its extent in packets, and in time one eighth of an RTT at a step.
+  reorder_packets_ = std::clamp(largest_acked_ - number + 1, reorder_packets_, kReorderPacketsMax);
+  const std::uint64_t late_ns = now_ns - packet.sent_ns;
+  if (late_ns * 8 > rtt_.smoothed_ns() * reorder_rtt_eighths_) {
+    reorder_rtt_eighths_ = std::min(reorder_rtt_eighths_ + 1, kReorderRttEighthsMax);
+  }
+}
+
+std::uint64_t Stream::loss_delay_ns() const noexcept {
+  const std::uint64_t rtt = std::max(rtt_.smoothed_ns(), rtt_.latest_ns());
+  return std::max(rtt * reorder_rtt_eighths_ / 8, RttEstimator::kGranularityNs);
+}
+
+std::uint64_t Stream::detect_losses(std::uint64_t now_ns, SentSink& sink) noexcept {
+  loss_time_ns_ = kNever;
+  if (!any_acked_) return 0;
+  const std::uint64_t delay_ns = loss_delay_ns();
+  std::uint64_t lost_bytes = 0;
+  std::uint64_t run_start_ns = 0;  // of a run of lost packets with nothing acknowledged between
+  std::uint64_t run_ns = 0;
+  bool in_run = false;
+  loss_scan_ = std::max(loss_scan_, sent_.base());
+  // Older packets are lost before newer ones, so the scan stops at the first that is still waited for.
+  for (; loss_scan_ <= largest_acked_ && loss_scan_ < sent_.next(); ++loss_scan_) {
+    SentPacket& packet = sent_[loss_scan_];
+    if (packet.state == SentState::kAcked) in_run = false;
+    if (packet.state != SentState::kOutstanding) continue;
+    const bool by_count = largest_acked_ - loss_scan_ >= reorder_packets_;
+    // Once reordering has been seen, a count alone convicts nobody: time decides (RFC 8985 §6.2).
+    const bool count_trusted = counters_.losses_spurious == 0 || now_ns >= packet.sent_ns + rtt_.smoothed_ns();
+    const bool by_time = now_ns >= packet.sent_ns + delay_ns;
+    if (!by_time && !(by_count && count_trusted)) {
+      loss_time_ns_ = packet.sent_ns + delay_ns;
+      break;
+    }
+    packet.state = SentState::kLost;
+    in_flight_bytes_ -= packet.bytes;
+    lost_bytes += packet.bytes;
+    ++counters_.packets_lost;
+    if (!in_run) run_start_ns = packet.sent_ns;
+    in_run = true;
+    run_ns = std::max(run_ns, packet.sent_ns - run_start_ns);
+    sink.on_packet_lost(packet);
+  }
+  if (lost_bytes != 0 && rtt_.sampled() && run_ns > kPersistentPtos * rtt_.pto_ns(kPeerAckDelayMaxNs)) {
+    ++counters_.persistent_congestions;
+    rtt_.forget_min();
+    congestion_->on_persistent_congestion(now_ns);
+  }
+  return lost_bytes;
+}
+
+void Stream::forget_settled(std::uint64_t now_ns) noexcept {
+  // A lost packet is kept for two round trips, so that an ACK that comes after all is known for what it is.
+  const std::uint64_t keep_ns = 2 * rtt_.smoothed_ns();
+  PacketNumber number = sent_.base();
+  for (; number < sent_.next(); ++number) {
+    const SentPacket& packet = sent_[number];
+    if (packet.state == SentState::kOutstanding) break;
+    if (packet.state == SentState::kLost && now_ns < packet.sent_ns + loss_delay_ns() + keep_ns) break;
+  }
+  sent_.erase_below(number);
+}
+
+void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
+  if (now_ns < timer_ns_) return;
+  if (loss_time_ns_ <= now_ns) {
+    const std::uint64_t lost_bytes = detect_losses(now_ns, sink);
+    if (lost_bytes != 0) congestion_->on_lost(now_ns, lost_bytes, in_flight_bytes_);
+    forget_settled(now_ns);
+  } else if (in_flight_bytes_ != 0) {
+    ++pto_count_;
+    probes_pending_ = kPtoProbes;
+  }
+  set_timer();
+}
+
+void Stream::set_timer() noexcept {
+  if (loss_time_ns_ != kNever) {
+    timer_ns_ = loss_time_ns_;
+  } else if (in_flight_bytes_ != 0) {
+    const std::uint64_t pto = rtt_.pto_ns(kPeerAckDelayMaxNs);
+    const std::uint64_t backed_off = std::min(pto << std::min(pto_count_, 16U), std::max(kPtoMaxNs, 2 * pto));
+    timer_ns_ = last_eliciting_sent_ns_ + backed_off;
+  } else {
+    timer_ns_ = kNever;
+  }
+}
+
+}  // namespace dwcp

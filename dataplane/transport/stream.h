@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stream is one UDP 5-tuple of a lane with packet numbers, RTT, loss recovery, congestion control and pacing of its own
+// (RFC 9002).  It knows packets and what they carried, not frames: what is settled it tells the lane through SentSink, and
+// the lane may repair it on any stream.
+//
+// Called by the lane's net lcore only.  Use per packet sent:
+//   if (stream.may_send(now, bytes)) { record = stream.begin_packet(); ... fill ranges ...; stream.on_sent(now, record, bytes, eliciting) }
+// and per packet received: on_ack() for its ACK chunks, received() for its number.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/interval_set.h"
+#include "base/time.h"
+#include "dataplane/transport/ack_tracker.h"
+#include "dataplane/transport/congestion_control.h"
+#include "dataplane/transport/ids.h"
+#include "dataplane/transport/pacer.h"
+#include "dataplane/transport/rate_sampler.h"
+#include "dataplane/transport/rtt.h"
+#include "dataplane/transport/sent_map.h"
+
+namespace dwcp {
+
+// How what was sent ended.  Implemented by the lane.
+class SentSink {
+ public:
+  virtual void on_packet_acked(const SentPacket& packet) noexcept = 0;
+  // Declared lost: what it carried must be sent again unless it is settled otherwise.
+  virtual void on_packet_lost(const SentPacket& packet) noexcept = 0;
+
+ protected:
+  ~SentSink() = default;
+};
+
+// Single-writer, copied out by the net lcore.
+struct StreamCounters {
+  std::uint64_t packets_sent = 0;
+  std::uint64_t packets_received = 0;
+  std::uint64_t bytes_sent = 0;      // UDP payload
+  std::uint64_t bytes_received = 0;  // UDP payload
+  std::uint64_t packets_acked = 0;
+  std::uint64_t packets_lost = 0;
+  std::uint64_t losses_spurious = 0;
+  std::uint64_t probes_sent = 0;     // PTO
+  std::uint64_t persistent_congestions = 0;
+};
+
+// Contiguous packet numbers [first, last] from an ACK chunk, highest range first.
+struct AckedRange {
+  PacketNumber first = 0;
+  PacketNumber last = 0;
+};
+
+class Stream {
+ public:
+  // The peer's AckTracker::kDelayMaxNs, and room for its loop's sleep.
+  static constexpr std::uint64_t kPeerAckDelayMaxNs = 5 * kNsPerMs;
+
+  Stream(StreamId id, SentPagePool& pages, std::unique_ptr<CongestionControl> congestion)
+      : id_(id), sent_(pages), congestion_(std::move(congestion)) {}
+
+  [[nodiscard]] StreamId id() const noexcept { return id_; }
+
+  // --- Sending -------------------------------------------------------------------------------------------------------
+  // Window, pacing and record space allow a packet that counts as in flight.
+  [[nodiscard]] bool may_send(std::uint64_t now_ns) noexcept {
+    return in_flight_bytes_ < congestion_->window_bytes() && pacer_.may_send(now_ns) && sent_.can_push_spared();
+  }
+  [[nodiscard]] bool window_open() const noexcept { return in_flight_bytes_ < congestion_->window_bytes(); }
+  [[nodiscard]] bool has_record_space() noexcept { return sent_.can_push(); }
+  [[nodiscard]] std::uint64_t pacing_next_ns() const noexcept { return pacer_.next_ns(); }
+  [[nodiscard]] PacketNumber next_number() const noexcept { return sent_.next(); }
+  [[nodiscard]] SentPacket& begin_packet() noexcept { return sent_.push(); }
+  void on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes, bool ack_eliciting) noexcept;
+  void on_app_limited() noexcept { sampler_.on_app_limited(in_flight_bytes_); }
+
+  // Probes that a PTO allows past window and pacing.
+  [[nodiscard]] std::uint32_t probes_pending() const noexcept { return probes_pending_; }
+  void take_probe() noexcept {
+    --probes_pending_;
+    ++counters_.probes_sent;
+  }
+  // The oldest packet still outstanding; none when nothing is in flight.
+  [[nodiscard]] const SentPacket* oldest_outstanding() noexcept;
+
+  // --- Receiving -----------------------------------------------------------------------------------------------------
+  // False when the ACK names a packet never sent.
+  [[nodiscard]] bool on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, std::uint64_t ack_delay_ns,
+                            SentSink& sink) noexcept;
+  [[nodiscard]] AckTracker& received() noexcept { return received_; }
+  [[nodiscard]] const AckTracker& received() const noexcept { return received_; }
+
+  // --- Time ----------------------------------------------------------------------------------------------------------
+  // Loss and probe timers.  Acts when due, else returns at once.
+  void on_time(std::uint64_t now_ns, SentSink& sink) noexcept;
+  [[nodiscard]] std::uint64_t timer_ns() const noexcept { return timer_ns_; }
+
+  // The session is over: gives all records back to the lane's pool, on the lane's thread.
+  void forget_all() noexcept { sent_.erase_below(sent_.next()); sent_.release_page(); }
+
+  // --- State ---------------------------------------------------------------------------------------------------------
+  [[nodiscard]] const RttEstimator& rtt() const noexcept { return rtt_; }
+  [[nodiscard]] const CongestionControl& congestion() const noexcept { return *congestion_; }
+  [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept { return in_flight_bytes_; }
+  [[nodiscard]] std::uint64_t last_eliciting_sent_ns() const noexcept { return last_eliciting_sent_ns_; }
+  [[nodiscard]] std::uint32_t pto_count() const noexcept { return pto_count_; }
+  [[nodiscard]] StreamCounters& counters() noexcept { return counters_; }
+  [[nodiscard]] const StreamCounters& counters() const noexcept { return counters_; }
+
+ private:
+  // Packets acknowledged, remembered so that each ACK costs only what is new in it.
+  using Acked = IntervalSet<PacketNumber, 512>;
+
+  void settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber last, AckSample& sample, SentSink& sink) noexcept;
+  void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
+  // Declares lost what RFC 9002 §6.1 says is; returns the bytes.
+  std::uint64_t detect_losses(std::uint64_t now_ns, SentSink& sink) noexcept;
+  void forget_settled(std::uint64_t now_ns) noexcept;
+  void set_timer() noexcept;
+  [[nodiscard]] std::uint64_t loss_delay_ns() const noexcept;
+
+  StreamId id_;
+  SentMap sent_;
+  Acked acked_;
+  AckTracker received_;
+  RttEstimator rtt_;
+  RateSampler sampler_;
+  Pacer pacer_;
+  std::unique_ptr<CongestionControl> congestion_;
+
+  std::uint64_t in_flight_bytes_ = 0;
+  PacketNumber largest_acked_ = 0;
+  bool any_acked_ = false;
+  PacketNumber loss_scan_ = 0;  // no packet below is outstanding
+
+  // Adaptive reordering tolerance (RFC 8985's idea within RFC 9002 §6.1): grown by spurious losses.
+  std::uint64_t reorder_packets_ = 3;       // kPacketThreshold
+  std::uint64_t reorder_rtt_eighths_ = 9;   // kTimeThreshold = 9/8
+
+  std::uint64_t loss_time_ns_ = kNever;
+  std::uint64_t last_eliciting_sent_ns_ = 0;
+  std::uint64_t timer_ns_ = kNever;
+  std::uint32_t pto_count_ = 0;
+  std::uint32_t probes_pending_ = 0;
+
+  StreamCounters counters_;
+};
+
+}  // namespace dwcp

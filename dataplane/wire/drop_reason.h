@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a packet that reached the gateway's UDP port was dropped: the one table of names, for counters, log and telemetry.
+// Dropping is all that happens: the sender is unproven, so nothing is answered and no state is made.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace dwcp::wire {
+
+enum class DropReason : std::uint8_t {
+  kNone,
+  kTruncated,       // shorter than the headers it claims
+  kOversized,       // larger than any packet we agreed to
+  kWrongVersion,    // another protocol version, or not ours at all
+  kUnknownType,     // a packet type this version does not have
+  kWrongSession,    // no such session here
+  kWrongStream,     // a stream the lane does not have
+  kBadSeal,         // damaged
+  kDuplicate,       // a packet number seen before
+  kTooOld,          // below the window of packet numbers we remember
+  kMalformedChunk,  // a chunk that runs past the packet, or of unknown type
+  kBadAck,          // acknowledges what was never sent
+  kBadFrame,        // frame sizes or ranges that contradict the limits or each other
+  kOverCredit,      // more than was granted
+  kUnknownPeer,     // a hello from an address that is not configured
+  kBadHello,        // a hello that contradicts its own limits
+  kCount,
+};
+
+inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::kCount);
+
+[[nodiscard]] constexpr const char* drop_reason_name(DropReason reason) noexcept {
+  constexpr std::array<const char*, kDropReasons> names = {
+      "none",          "truncated",  "oversized", "wrong_version", "unknown_type",    "wrong_session", "wrong_stream", "bad_seal",
+      "duplicate",     "too_old",    "malformed_chunk", "bad_ack", "bad_frame",       "over_credit",   "unknown_peer", "bad_hello"};
+  const auto index = static_cast<std::size_t>(reason);
+  return index < names.size() ? names[index] : "unknown";
+}
+
+using DropCounters = std::array<std::uint64_t, kDropReasons>;
+
+}  // namespace dwcp::wire

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sizes both gateways must agree on, with the arithmetic that ties them together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "dataplane/wire/chunk.h"
+#include "dataplane/wire/packet.h"
+#include "dataplane/wire/seal.h"
+
+namespace dwcp::wire {
+
+// A frame is held in cells, and flow control charges whole cells, so that the memory a peer can make us hold is exact.
+inline constexpr std::size_t kCellBytes = 4096;
+
+// One encoded block: 256 KiB raw and the growth its encoding may have, in whole cells.
+inline constexpr std::size_t kFrameBytesMax = 256 * 1024 + kCellBytes;
+inline constexpr std::size_t kCellsPerFrameMax = kFrameBytesMax / kCellBytes;
+static_assert(kFrameBytesMax % kCellBytes == 0 && kFrameBytesMax < (1U << 24), "frame_bytes and offset are be24");
+
+// Frames of one flow the receiver keeps track of at once: a sender stays below next-to-consume + this.
+inline constexpr std::uint32_t kFramesPerFlowMax = 1024;
+
+// Streams of a lane.
+inline constexpr std::size_t kStreamsMax = 64;
+static_assert(kStreamsMax <= 256, "stream is one byte");
+
+// UDP payload: every path must carry the least; the most is a 9000-byte MTU less IPv4 and UDP headers.
+inline constexpr std::size_t kDatagramBytesMin = 1200;
+inline constexpr std::size_t kDatagramBytesMax = 9000 - 28;
+
+// Bytes of a datagram left for chunks.
+[[nodiscard]] constexpr std::size_t chunk_room(std::size_t datagram_bytes) noexcept {
+  return datagram_bytes - sizeof(PacketHeader) - kSealBytes;
+}
+
+[[nodiscard]] constexpr std::size_t frame_charge(std::size_t frame_bytes) noexcept {
+  return (frame_bytes + kCellBytes - 1) / kCellBytes * kCellBytes;
+}
+
+}  // namespace dwcp::wire

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/impair/frame_edit.h"
+
+#include <cstddef>
+
+namespace dwcp {
+namespace {
+
+constexpr std::size_t kVlanTagBytes = 4;
+constexpr std::size_t kIpv4HeaderBytes = 20;
+constexpr std::size_t kIpv6HeaderBytes = 40;
+
+std::uint16_t load16(std::span<const std::uint8_t> bytes, std::size_t at) noexcept {
+  return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+}
+
+struct IpAt {
+  int version = 0;  // 0 = none
+  std::size_t offset = 0;
+};
+
+IpAt find_ip(std::span<const std::uint8_t> frame) noexcept {
+  std::size_t offset = kEthernetHeaderBytes;
+  if (frame.size() < offset) return {};
+  std::uint16_t type = load16(frame, offset - 2);
+  if (type == 0x8100 && frame.size() >= offset + kVlanTagBytes) {
+    offset += kVlanTagBytes;
+    type = load16(frame, offset - 2);
+  }
+  if (type == 0x0800 && frame.size() >= offset + kIpv4HeaderBytes && frame[offset] >> 4 == 4) return {4, offset};
+  if (type == 0x86dd && frame.size() >= offset + kIpv6HeaderBytes && frame[offset] >> 4 == 6) return {6, offset};
+  return {};
+}
+
+unsigned ecn_of(std::span<const std::uint8_t> frame, IpAt ip) noexcept {
+  if (ip.version == 4) return frame[ip.offset + 1] & 3U;
+  return frame[ip.offset + 1] >> 4 & 3U;
+}
+
+void mark_ce(std::span<std::uint8_t> frame) noexcept {
+  const IpAt ip = find_ip(frame);
+  if (ip.version == 6) frame[ip.offset + 1] |= 0x30;
+  if (ip.version != 4) return;
+  const std::uint16_t old_word = load16(frame, ip.offset);
+  frame[ip.offset + 1] |= 3;
+  // RFC 1624, equation 3: HC' = ~(~HC + ~m + m').
+  std::uint32_t sum = (load16(frame, ip.offset + 10) ^ 0xffffU) + (old_word ^ 0xffffU) + load16(frame, ip.offset);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum ^= 0xffff;
+  frame[ip.offset + 10] = static_cast<std::uint8_t>(sum >> 8);
+  frame[ip.offset + 11] = static_cast<std::uint8_t>(sum);
+}
+
+}  // namespace
+
+bool frame_is_ect(std::span<const std::uint8_t> frame) noexcept {
+  const IpAt ip = find_ip(frame);
+  if (ip.version == 0) return false;
+  const unsigned ecn = ecn_of(frame, ip);
+  return ecn == 1 || ecn == 2;
+}
+
+void edit_frame(const Verdict& verdict, std::span<std::uint8_t> frame) noexcept {
+  if (verdict.mark_ce) mark_ce(frame);
+  flip_bits(verdict, frame);
+}
+
+void flip_bits(const Verdict& verdict, std::span<std::uint8_t> bytes, std::uint32_t skipped_bytes) noexcept {
+  for (std::size_t i = 0; i < verdict.flips; ++i) {
+    const std::size_t byte = verdict.flip_bits[i] / 8;
+    if (byte < skipped_bytes || byte - skipped_bytes >= bytes.size()) continue;
+    bytes[byte - skipped_bytes] ^= static_cast<std::uint8_t>(1U << verdict.flip_bits[i] % 8);
+  }
+}
+
+}  // namespace dwcp

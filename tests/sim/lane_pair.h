@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two lanes and the path between them on one virtual clock: the simulation the transport is proven in.
+//
+//   LanePair world(setup); world.offer(...); world.run_until(t, stop); ... world.side(0).lane() ...
+//
+// Each side is an endpoint with an application: it submits frames whose contents follow from flow and number, and checks
+// every frame that arrives, once and intact.  A failed check throws, with the seed in the message.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "dataplane/transport/lane.h"
+#include "drivers/fake/datagram_pipe.h"
+
+namespace dwcp::sim {
+
+struct PairSetup {
+  std::uint64_t seed = 1;
+  LaneConfig lane{};
+  LinkProfile forward{};  // side 0 -> side 1
+  LinkProfile backward{};
+  std::uint64_t poll_ns = 50 * kNsPerUs;        // the lcore loop wakes no more often than this
+  std::size_t tx_arena_bytes = 64U << 20;
+  std::uint64_t consume_delay_ns = 0;           // the receiving codec takes this long per frame
+  std::uint64_t consume_bytes_per_sec = 0;      // and no more than this; 0 = any
+};
+
+// A direction of a flow: what is offered and what came of it.
+struct Offer {
+  FlowId flow{};
+  std::uint64_t frames = 0;        // how many to send; kNever = without end
+  std::uint32_t frame_bytes_min = 1;
+  std::uint32_t frame_bytes_max = 256 * 1024;
+  std::uint64_t submitted = 0;
+  std::uint64_t acked = 0;
+  std::uint64_t dropped = 0;
+};
+
+class Side {
+ public:
+  Side(const PairSetup& setup, const LaneSession& session);
+
+  [[nodiscard]] Lane& lane() noexcept { return lane_; }
+  Offer& offer(FlowId flow, std::uint64_t frames, std::uint32_t bytes_min, std::uint32_t bytes_max);
+
+  void pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out);
+  [[nodiscard]] std::uint64_t deadline_ns() const noexcept;
+
+  [[nodiscard]] std::uint64_t frames_delivered(FlowId flow) const;
+  [[nodiscard]] std::uint64_t bytes_delivered() const noexcept { return bytes_delivered_; }
+  [[nodiscard]] std::map<std::uint32_t, EndReason>& resets() noexcept { return resets_; }
+  [[nodiscard]] std::deque<Offer>& offers() noexcept { return offers_; }
+  [[nodiscard]] bool all_acked() const noexcept;
+  [[nodiscard]] bool bodies_home() const noexcept { return bodies_out_ == 0; }
+  [[nodiscard]] bool idle() const noexcept { return waiting_.empty(); }
+
+ private:
+  struct Waiting {
+    std::uint64_t ready_ns;
+    std::uint32_t rx_slot;
+  };
+
+  void submit_offers();
+  void take_events(std::uint64_t now_ns);
+  void check_frame(const LaneEvent& event);
+  [[noreturn]] void fail(const std::string& what) const;
+
+  const PairSetup& setup_;
+  Lane lane_;
+  CellPool tx_cells_;
+  Rng rng_;
+  std::deque<Offer> offers_;
+  std::vector<std::unique_ptr<FrameBody>> bodies_;
+  std::vector<FrameBody*> free_bodies_;
+  std::size_t bodies_out_ = 0;
+  std::map<std::uint32_t, std::set<std::uint32_t>> delivered_;  // flow -> frame numbers
+  std::map<std::uint32_t, EndReason> resets_;
+  std::deque<Waiting> waiting_;
+  std::uint64_t consume_free_ns_ = 0;
+  std::uint64_t bytes_delivered_ = 0;
+  std::vector<std::uint8_t> datagram_;
+};
+
+class LanePair {
+ public:
+  explicit LanePair(const PairSetup& setup);
+
+  [[nodiscard]] Side& side(std::size_t i) noexcept { return *sides_[i]; }
+  [[nodiscard]] DatagramPipe& pipe(std::size_t from) noexcept { return *pipes_[from]; }
+  [[nodiscard]] std::uint64_t now_ns() const noexcept { return now_ns_; }
+
+  // Runs until `deadline_ns` or until stop() says so; true when stop() did.
+  bool run_until(std::uint64_t deadline_ns, const std::function<bool()>& stop = {});
+  // Every frame offered is acknowledged and consumed, nothing is in flight.
+  [[nodiscard]] bool settled() const noexcept;
+
+ private:
+  PairSetup setup_;
+  std::array<std::unique_ptr<DatagramPipe>, 2> pipes_;
+  std::array<std::unique_ptr<Side>, 2> sides_;
+  std::uint64_t now_ns_ = kNsPerSec;
+};
+
+// Rate in bits per second, round-trip time and loss of a symmetric path.
+[[nodiscard]] LinkProfile path(double mbps, double rtt_ms, double loss, double queue_bdp = 1.0);
+
+}  // namespace dwcp::sim

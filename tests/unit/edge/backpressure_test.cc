@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// A codec that gives nothing back: reading stops, memory stays bounded, the pause is counted, and it all goes on after.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "harness.h"
+
+namespace dwcp::test {
+namespace {
+
+std::size_t resident_kib() {
+  std::size_t kib = 0;
+  if (FILE* status = std::fopen("/proc/self/status", "r"); status != nullptr) {
+    char line[256];
+    while (std::fgets(line, sizeof(line), status) != nullptr) (void)std::sscanf(line, "VmRSS: %zu kB", &kib);
+    std::fclose(status);
+  }
+  return kib;
+}
+
+// All blocks that come until none has for 100 ms.
+std::vector<EdgeToCodec> hoard(Harness& edge) {
+  std::vector<EdgeToCodec> blocks;
+  for (;;) {
+    const EdgeToCodec message = edge.next(100);
+    if (message.kind != EdgeToCodecKind::kData) return blocks;
+    blocks.push_back(message);
+  }
+}
+
+TEST(edge_backpressure, stops_at_the_migrations_limit_and_goes_on_without_losing_a_byte) {
+  Harness edge({.ingress_blocks_per_migration = 4});
+  const Fd source = connect_to(edge.listener);
+  const EdgeToCodec open = edge.next();
+  ASSERT_EQ(open.kind, EdgeToCodecKind::kOpen);
+  const auto bytes = random_bytes(1, 48 << 20);
+  const std::size_t before_kib = resident_kib();
+  std::thread sender([&] {
+    EXPECT_TRUE(send_all(source, bytes));
+    half_close(source);
+  });
+  const auto held = hoard(edge);
+  const Counter& paused = edge.table[open.migration.slot].edge_paused_ns;
+  EXPECT_EQ(held.size(), 4U);
+  EXPECT_EQ(edge.edge->counters().ingress_available.get(), edge.options.ingress_blocks - 4);
+  EXPECT_LT(resident_kib(), before_kib + 4096);
+  EXPECT_LE(edge.table[open.migration.slot].edge_in_bytes.get(), 4 * kBlockBytes);
+  EXPECT_TRUE(eventually([&] { return paused.get() >= 100 * kNsPerMs; })) << "shows while the pause lasts";
+
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  std::vector<std::uint8_t> got;
+  for (const EdgeToCodec& data : held) {
+    got.insert(got.end(), data.block->data, data.block->data + data.block->length);
+    edge.give_back(data);
+  }
+  EXPECT_EQ(edge.collect(got).kind, EdgeToCodecKind::kEof);
+  sender.join();
+  EXPECT_TRUE(got == bytes);
+  EXPECT_GE(paused.get(), 300 * kNsPerMs);
+  EXPECT_LT(paused.get(), 5 * kNsPerSec);
+}
+
+TEST(edge_backpressure, waiting_migrations_are_served_in_turn_from_a_small_pool) {
+  Harness edge({.ingress_blocks = 3, .ingress_blocks_per_migration = 3});
+  std::vector<Fd> sources;
+  std::vector<std::thread> senders;
+  const auto bytes = random_bytes(1, 4 << 20);
+  std::vector<std::vector<std::uint8_t>> got(edge.options.slots);
+  for (std::size_t i = 0; i < 3; ++i) sources.push_back(connect_to(edge.listener));
+  for (const Fd& source : sources) {
+    senders.emplace_back([&] {
+      EXPECT_TRUE(send_all(source, bytes));
+      half_close(source);
+    });
+  }
+  std::size_t ended = 0;
+  std::size_t least_at_first_end = bytes.size();
+  while (ended < 3) {
+    const EdgeToCodec message = edge.next();
+    ASSERT_TRUE(message.kind != EdgeToCodecKind::kBlockReturn) << "starved";
+    if (message.kind == EdgeToCodecKind::kData) {
+      auto& into = got[message.migration.slot];
+      into.insert(into.end(), message.block->data, message.block->data + message.block->length);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      edge.give_back(message);
+    } else if (message.kind == EdgeToCodecKind::kEof) {
+      if (ended++ == 0) {
+        for (std::size_t i = 0; i < 3; ++i) least_at_first_end = std::min(least_at_first_end, got[i].size());
+      }
+    }
+  }
+  for (auto& sender : senders) sender.join();
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(got[i] == bytes) << i;
+  EXPECT_GT(least_at_first_end, bytes.size() / 4) << "nobody starves while another runs through";
+}
+
+TEST(edge_backpressure, a_connection_that_ends_while_it_waits_leaves_the_queue) {
+  Harness edge({.ingress_blocks = 2, .ingress_blocks_per_migration = 2});
+  const auto bytes = random_bytes(1, kBlockBytes);
+  const Fd first = connect_to(edge.listener);
+  ASSERT_EQ(edge.next().kind, EdgeToCodecKind::kOpen);
+  std::thread sender([&] { (void)send_all(first, random_bytes(2, 8 << 20)); });
+  const auto held = hoard(edge);
+  ASSERT_EQ(held.size(), 2U);
+  const Fd second = connect_to(edge.listener);
+  const EdgeToCodec open = edge.next();
+  ASSERT_EQ(open.kind, EdgeToCodecKind::kOpen);
+  ASSERT_TRUE(send_all(second, bytes));
+  ASSERT_TRUE(eventually([&] { return edge.table[open.migration.slot].edge_paused_ns.get() > 0; }));
+  for (const MigrationRef migration : {open.migration, held[0].migration}) {
+    edge.say({.migration = migration, .kind = CodecToEdgeKind::kAbort, .reason = EndReason::kLinkLost});
+    EXPECT_EQ(edge.next().kind, EdgeToCodecKind::kClosed);
+  }
+  for (const EdgeToCodec& data : held) edge.give_back(data);
+  sender.join();
+  EXPECT_TRUE(edge.at_rest());
+}
+
+TEST(edge_backpressure, a_deaf_hypervisor_does_not_hold_up_another) {
+  Harness edge({.egress_blocks = 64});
+  const Fd deaf = connect_to(edge.listener);
+  const EdgeToCodec a = edge.next();
+  const Fd other = connect_to(edge.listener);
+  const EdgeToCodec b = edge.next();
+  const auto bytes = random_bytes(1, kBlockBytes);
+  for (int i = 0; i < 32; ++i) edge.say_data(a.migration, bytes);
+  for (int i = 0; i < 100; ++i) {
+    edge.say_data(b.migration, {bytes.data(), 100});
+    std::uint8_t got[200];
+    ASSERT_EQ(receive_some(other, got, sizeof(got)), 100);
+    ASSERT_TRUE(eventually([&] {
+      edge.book_returns();
+      return edge.egress.available() > 4;
+    }));
+  }
+  EXPECT_LT(edge.egress.available(), edge.options.egress_blocks) << "the deaf one was meant to be blocked";
+}
+
+}  // namespace
+}  // namespace dwcp::test

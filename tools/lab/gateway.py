@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway of the lab: its configuration file, its process, and its telemetry socket."""
+import json
+import pathlib
+import shutil
+import socket
+import time
+
+from lab import LabError
+from lab.process import Process
+from lab.sites import GATEWAY_ADDRESS, PREFIX_BITS, WAN_INTERFACE, other
+
+MEMORY_MIB = 512
+# af_packet rings of 4096 frames: 48 ms at 1 Gb/s, so that a gateway may be off the CPU that long without loss.
+_VDEV = f"net_af_packet0,iface={WAN_INTERFACE},framesz=2048,framecnt=4096,blocksz=65536"
+_CONFIG = """# SPDX-License-Identifier: Apache-2.0
+schema = 1
+
+[gateway]
+name = "site-{site}"
+
+[port]
+device = "net_af_packet0"
+mtu_bytes = {mtu}
+ipv4 = "{address}/{prefix}"
+
+[control]
+runtime_dir = "{runtime}"
+
+[[peer]]
+name = "site-{far}"
+address = "{far_address}"
+"""
+_LISTENER = """
+[[listener]]
+name = "{name}"
+listen = "{listen}"
+peer = "site-{far}"
+service = "{service}"
+"""
+_SERVICE = """
+[[service]]
+name = "{name}"
+connect = "{connect}"
+"""
+
+
+class Gateway:
+    """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML."""
+
+    def __init__(self, build, sites, site, work, listeners=(), services=(), extra="", eal=("--no-huge", "-m", MEMORY_MIB)):
+        self.site = site
+        self.name = f"site-{site}"
+        self._build = build
+        self.runtime = pathlib.Path(work) / f"run-{site}"
+        self.runtime.mkdir(exist_ok=True)
+        self.config_path = pathlib.Path(work) / f"{self.name}.toml"
+        self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra))
+        argv = [build.tool("dwcp-gateway"), "--lcores", "0@(0-1),1@(0-1)", "--no-pci", "--vdev", _VDEV,
+                *map(str, eal), "--", "--config", self.config_path]
+        self.process = Process(f"gateway {self.name}", argv, pathlib.Path(work) / f"gateway-{site}.log",
+                               sites.namespace[site])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        code = self.process.stop(grace_s=10)
+        shutil.rmtree(self.runtime, ignore_errors=True)
+        return code
+
+    def kill(self):
+        self.process.kill()
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def wait_ready(self, deadline_s=30):
+        """Until it takes migrations: started, and its peer's link up."""
+        def ready():
+            try:
+                status = self.query("/dwcp/status")
+            except (OSError, ValueError):
+                return False
+            return status.get("ready") == 1 and status.get("peers_up", 0) >= 1
+        self.process.wait_until(ready, deadline_s, "link up")
+
+    def query(self, command):
+        """The answer of one telemetry command (DPDK's v2 protocol: one packet asks, one answers)."""
+        path = self.runtime / "dpdk" / f"dwcp-{self.name}" / "dpdk_telemetry.v2"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            connection.settimeout(5)
+            connection.connect(str(path))
+            limit = json.loads(connection.recv(4096))["max_output_len"]
+            connection.send(command.encode())
+            answer = json.loads(connection.recv(limit + 4096))
+        return answer[command.split(",")[0]]
+
+    def migrations(self):
+        """Every migration it still knows, oldest first."""
+        return [self.query(f"/dwcp/migration,{number}") for number in self.query("/dwcp/migrations")]
+
+    def wait_migration_end(self, deadline_s=20):
+        """The newest migration, once completed or failed."""
+        end = time.monotonic() + deadline_s
+        while time.monotonic() < end:
+            known = self.migrations()
+            if known and known[-1]["state"] in ("completed", "failed"):
+                return known[-1]
+            time.sleep(0.1)
+        raise LabError(f"gateway {self.name}: the migration did not end within {deadline_s:g} s")
+
+
+def render(site, mtu, runtime, listeners=(), services=(), extra=""):
+    far = other(site)
+    text = _CONFIG.format(site=site, far=far, mtu=mtu, address=GATEWAY_ADDRESS[site], prefix=PREFIX_BITS,
+                          far_address=GATEWAY_ADDRESS[far], runtime=runtime)
+    for name, (listen, service) in dict(listeners).items():
+        text += _LISTENER.format(name=name, listen=listen, far=far, service=service)
+    for name, connect in dict(services).items():
+        text += _SERVICE.format(name=name, connect=connect)
+    return text + extra
