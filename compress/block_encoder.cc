@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "compress/levels/level_chain.h"
+#include "compress/levels/zero_runs.h"
 
 namespace dwcp {
 namespace {
@@ -19,6 +20,10 @@ constexpr std::size_t kJudgeFromBytes = 16 * 1024;
 // Shrinking by less than 3 % is not worth a decoder's time.
 constexpr bool shrank(std::size_t produced, std::size_t coded) noexcept {
   return produced * 100 < coded * 97;
+}
+
+bool only_zeros(std::span<const std::uint8_t> bytes) noexcept {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
 }  // namespace
@@ -105,7 +110,10 @@ void BlockEncoder::describe(std::span<const std::uint8_t> slice) noexcept {
     if (span.kind == SpanKind::kOpaque) {
       counters_.opaque_bytes += span.length;
     } else {
-      page_all_zero_ = (span.begin == 0 || page_all_zero_) && taken == Level::kZero;
+      // A short piece of a zero page is carried as literals, yet the page counts as what it is.
+      const auto piece = slice.first(span.length);
+      const bool zero = taken == Level::kZero || (piece.size() < kZeroPieceMin && only_zeros(piece));
+      page_all_zero_ = (span.begin == 0 || page_all_zero_) && zero;
       if (span.ends_page()) ++(page_all_zero_ ? counters_.zero_pages : counters_.normal_pages);
     }
     slice = slice.subspan(span.length);

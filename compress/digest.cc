@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compress/digest.h"
 
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>  // the same functions, chosen at run time by what the processor has
+#else
 #include <xxhash.h>
+#endif
 
 #include <new>
 

@@ -118,7 +118,9 @@ bool IpAddress::unspecified() const noexcept {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
-bool IpAddress::multicast() const noexcept { return v6 ? bytes[0] == 0xff : (bytes[0] & 0xf0U) == 0xe0; }
+bool IpAddress::multicast() const noexcept {
+  return v6 ? bytes[0] == 0xff : (bytes[0] & 0xf0U) == 0xe0;
+}
 
 bool IpAddress::loopback() const noexcept {
   if (!v6) return bytes[0] == 127;
@@ -129,7 +131,9 @@ bool IpAddress::link_local() const noexcept {
   return v6 ? bytes[0] == 0xfe && (bytes[1] & 0xc0U) == 0x80 : bytes[0] == 169 && bytes[1] == 254;
 }
 
-std::string IpPrefix::to_string() const { return address.to_string() + '/' + std::to_string(length); }
+std::string IpPrefix::to_string() const {
+  return address.to_string() + '/' + std::to_string(length);
+}
 
 bool IpPrefix::contains(const IpAddress& other) const noexcept {
   if (address.v6 != other.v6) return false;

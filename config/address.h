@@ -69,7 +69,8 @@ inline constexpr std::size_t kUnixPathMax = 107;
 
 [[nodiscard]] expected<IpAddress, std::string> parse_ip(std::string_view text);
 [[nodiscard]] expected<IpPrefix, std::string> parse_prefix(std::string_view text);
-[[nodiscard]] expected<PeerEndpoint, std::string> parse_peer_endpoint(std::string_view text, std::uint16_t default_port);
+[[nodiscard]] expected<PeerEndpoint, std::string> parse_peer_endpoint(std::string_view text,
+                                                                      std::uint16_t default_port);
 [[nodiscard]] expected<LocalSocket, std::string> parse_local_socket(std::string_view text);
 
 }  // namespace dwcp

@@ -18,7 +18,8 @@ constexpr std::size_t kFileBytesMax = 1024 * 1024;
 
 template <typename Entry>
 const Entry* find_named(const std::vector<Entry>& entries, std::string_view name) noexcept {
-  const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.name == name; });
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.name == name; });
   return found == entries.end() ? nullptr : &*found;
 }
 
@@ -28,11 +29,19 @@ ConfigErrors whole_file(std::string_view file, std::string problem, std::string 
 
 }  // namespace
 
-const PeerConfig* Config::find_peer(std::string_view name) const noexcept { return find_named(peers, name); }
-const ServiceConfig* Config::find_service(std::string_view name) const noexcept { return find_named(services, name); }
-std::string Config::file_prefix() const { return gateway_file_prefix(gateway.name); }
+const PeerConfig* Config::find_peer(std::string_view name) const noexcept {
+  return find_named(peers, name);
+}
+const ServiceConfig* Config::find_service(std::string_view name) const noexcept {
+  return find_named(services, name);
+}
+std::string Config::file_prefix() const {
+  return gateway_file_prefix(gateway.name);
+}
 
-std::string gateway_file_prefix(std::string_view name) { return std::string(kFilePrefixHead) + std::string(name); }
+std::string gateway_file_prefix(std::string_view name) {
+  return std::string(kFilePrefixHead) + std::string(name);
+}
 
 expected<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file) {
   if (text.size() > kFileBytesMax) {
@@ -56,8 +65,9 @@ expected<Config, ConfigErrors> load_config(const std::string& path) {
   if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!stream && !stream.eof()) {
     const int error = errno;
-    return unexpected<ConfigErrors>(whole_file(path, std::string("cannot be read: ") + std::strerror(error != 0 ? error : EIO),
-                                               "name a readable file with --config"));
+    return unexpected<ConfigErrors>(
+        whole_file(path, std::string("cannot be read: ") + std::strerror(error != 0 ? error : EIO),
+                   "name a readable file with --config"));
   }
   text.resize(static_cast<std::size_t>(stream.gcount()));
   return parse_config(text, path);

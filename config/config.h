@@ -44,9 +44,9 @@ struct GatewayConfig {
 };
 
 struct PortConfig {
-  std::string device;            // ethdev name; empty: the first one EAL found
-  std::uint16_t mtu_bytes = 0;   // of the L3 packet
-  std::uint16_t vlan = 0;        // 802.1Q id; 0: untagged
+  std::string device;           // ethdev name; empty: the first one EAL found
+  std::uint16_t mtu_bytes = 0;  // of the L3 packet
+  std::uint16_t vlan = 0;       // 802.1Q id; 0: untagged
   std::optional<IpPrefix> ipv4;
   std::optional<IpAddress> ipv4_gateway;
   std::optional<IpPrefix> ipv6;
@@ -58,8 +58,8 @@ struct PortConfig {
 };
 
 struct LcoresConfig {
-  std::uint32_t net_count = 0;    // one RX/TX queue pair and one lane per peer each
-  std::uint32_t codec_count = 0;  // 0: the net lcores hold the codec role too
+  std::uint32_t net_count = 0;          // one RX/TX queue pair and one lane per peer each
+  std::uint32_t codec_count = 0;        // 0: the net lcores hold the codec role too
   std::uint32_t idle_sleep_max_us = 0;  // 0: never sleep
   bool operator==(const LcoresConfig&) const = default;
 };
@@ -145,8 +145,8 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
-// The EAL --file-prefix of the gateway of this name, which dwcpctl --gateway looks for: "dwcp-NAME".  It keeps apart the
-// control sockets and hugepage files of gateways that share a machine.
+// The EAL --file-prefix of the gateway of this name, which dwcpctl --gateway looks for: "dwcp-NAME".  It keeps apart
+// the control sockets and hugepage files of gateways that share a machine.
 inline constexpr std::string_view kFilePrefixHead = "dwcp-";
 [[nodiscard]] std::string gateway_file_prefix(std::string_view name);
 

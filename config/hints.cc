@@ -18,20 +18,21 @@ struct Unit {
 };
 
 constexpr Unit kUnits[] = {
-    {"ns", Dimension::kTime, 1e-9},     {"us", Dimension::kTime, 1e-6},      {"ms", Dimension::kTime, 1e-3},
-    {"s", Dimension::kTime, 1},         {"sec", Dimension::kTime, 1},        {"m", Dimension::kTime, 60},
-    {"min", Dimension::kTime, 60},      {"h", Dimension::kTime, 3600},       {"B", Dimension::kBytes, 1},
-    {"bytes", Dimension::kBytes, 1},    {"kB", Dimension::kBytes, 1e3},      {"KiB", Dimension::kBytes, 1024},
-    {"K", Dimension::kBytes, 1024},     {"MB", Dimension::kBytes, 1e6},      {"MiB", Dimension::kBytes, 1048576},
-    {"M", Dimension::kBytes, 1048576},  {"GB", Dimension::kBytes, 1e9},      {"GiB", Dimension::kBytes, 1073741824},
-    {"G", Dimension::kBytes, 1073741824}, {"bps", Dimension::kRate, 1},      {"kbps", Dimension::kRate, 1e3},
-    {"Mbps", Dimension::kRate, 1e6},    {"Mb/s", Dimension::kRate, 1e6},     {"Mbit", Dimension::kRate, 1e6},
-    {"Gbps", Dimension::kRate, 1e9},    {"Gb/s", Dimension::kRate, 1e9},     {"Gbit", Dimension::kRate, 1e9},
+    {"ns", Dimension::kTime, 1e-9},       {"us", Dimension::kTime, 1e-6},  {"ms", Dimension::kTime, 1e-3},
+    {"s", Dimension::kTime, 1},           {"sec", Dimension::kTime, 1},    {"m", Dimension::kTime, 60},
+    {"min", Dimension::kTime, 60},        {"h", Dimension::kTime, 3600},   {"B", Dimension::kBytes, 1},
+    {"bytes", Dimension::kBytes, 1},      {"kB", Dimension::kBytes, 1e3},  {"KiB", Dimension::kBytes, 1024},
+    {"K", Dimension::kBytes, 1024},       {"MB", Dimension::kBytes, 1e6},  {"MiB", Dimension::kBytes, 1048576},
+    {"M", Dimension::kBytes, 1048576},    {"GB", Dimension::kBytes, 1e9},  {"GiB", Dimension::kBytes, 1073741824},
+    {"G", Dimension::kBytes, 1073741824}, {"bps", Dimension::kRate, 1},    {"kbps", Dimension::kRate, 1e3},
+    {"Mbps", Dimension::kRate, 1e6},      {"Mb/s", Dimension::kRate, 1e6}, {"Mbit", Dimension::kRate, 1e6},
+    {"Gbps", Dimension::kRate, 1e9},      {"Gb/s", Dimension::kRate, 1e9}, {"Gbit", Dimension::kRate, 1e9},
     {"packets", Dimension::kCount, 1},
 };
 
 const Unit* find_unit(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& unit) { return unit.name == name; });
+  const auto* found =
+      std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& unit) { return unit.name == name; });
   return found == std::end(kUnits) ? nullptr : found;
 }
 
@@ -39,8 +40,8 @@ const Unit* find_unit(std::string_view name) {
 std::string_view stem(std::string_view name) {
   const auto underscore = name.rfind('_');
   if (underscore == std::string_view::npos) return name;
-  constexpr std::string_view kSuffixes[] = {"ns", "us",  "ms",  "s",    "sec",  "min",  "bytes",   "kib",  "kb",
-                                            "mib", "mb", "gib", "gb",   "kbps", "mbps", "gbps",    "bps",  "packets"};
+  constexpr std::string_view kSuffixes[] = {"ns",  "us", "ms",  "s",  "sec",  "min",  "bytes", "kib", "kb",
+                                            "mib", "mb", "gib", "gb", "kbps", "mbps", "gbps",  "bps", "packets"};
   const auto suffix = name.substr(underscore + 1);
   return std::find(std::begin(kSuffixes), std::end(kSuffixes), suffix) == std::end(kSuffixes)
              ? name

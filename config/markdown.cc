@@ -57,7 +57,9 @@ std::string cell(std::string_view text) {
 }
 
 std::string key_row(const KeySpec& key) {
-  const std::string fallback = key.required ? "**required**" : key.default_text.empty() ? "not set" : "`" + std::string(key.default_text) + "`";
+  const std::string fallback = key.required               ? "**required**"
+                               : key.default_text.empty() ? "not set"
+                                                          : "`" + std::string(key.default_text) + "`";
   std::string meaning = cell(key.doc);
   if (!key.reason.empty()) meaning += " *Why this default:* " + cell(key.reason);
   return "| `" + std::string(key.name) + "` | " + fallback + " | " + cell(allowed_text(key)) + " | " + meaning + " |\n";

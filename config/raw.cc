@@ -27,23 +27,33 @@ std::string quoted(std::string_view text) {
 
 std::string_view RawValue::kind_name() const noexcept {
   switch (kind) {
-    case Kind::kInteger: return "an integer";
-    case Kind::kBoolean: return "a boolean";
-    case Kind::kFloat: return "a number with a fraction";
-    case Kind::kText: return "a string";
-    case Kind::kDate: return "a date or time";
-    case Kind::kArray: return "an array";
-    case Kind::kTable: return "a table";
+    case Kind::kInteger:
+      return "an integer";
+    case Kind::kBoolean:
+      return "a boolean";
+    case Kind::kFloat:
+      return "a number with a fraction";
+    case Kind::kText:
+      return "a string";
+    case Kind::kDate:
+      return "a date or time";
+    case Kind::kArray:
+      return "an array";
+    case Kind::kTable:
+      return "a table";
   }
   return "a value";
 }
 
 std::string RawValue::shown() const {
   switch (kind) {
-    case Kind::kText: return quoted(text);
+    case Kind::kText:
+      return quoted(text);
     case Kind::kArray:
-    case Kind::kTable: return std::string(kind_name());
-    default: return text;
+    case Kind::kTable:
+      return std::string(kind_name());
+    default:
+      return text;
   }
 }
 

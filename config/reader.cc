@@ -126,7 +126,8 @@ void Reader::read_section(std::string_view section, const std::string& path, con
     places_[key_path] = {member.line, member.column, member.value.shown()};
     if (key == nullptr) {
       std::string hint = unknown_key_hint(section, member.key);
-      fail(key_path, "unknown key", hint.empty() ? "see docs/CONFIG.md for the keys of [" + std::string(section) + ']' : hint);
+      fail(key_path, "unknown key",
+           hint.empty() ? "see docs/CONFIG.md for the keys of [" + std::string(section) + ']' : hint);
     } else {
       read_key(*key, key_path, member.value);
     }
@@ -153,7 +154,8 @@ void Reader::require_all(std::string_view section, const std::string& path, cons
 void Reader::read_key(const KeySpec& key, const std::string& path, const RawValue& value) {
   if (key.type == KeyType::kInteger) return read_integer(key, path, value);
   if (value.kind != RawValue::Kind::kText) {
-    return fail(path, "wrong type: a string is needed, not " + std::string(value.kind_name()), "allowed: " + allowed_text(key));
+    return fail(path, "wrong type: a string is needed, not " + std::string(value.kind_name()),
+                "allowed: " + allowed_text(key));
   }
   if (key.type == KeyType::kChoice) return read_choice(key, path, value);
   if (std::string problem = key.set_text(config_, value.text); !problem.empty()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first of two passes over a raw file: every key on its own.  Fills a Config through the schema table, starting from
-// the defaults, and notes where each key stands for the second pass (config/rules.h), which looks across keys.
+// The first of two passes over a raw file: every key on its own.  Fills a Config through the schema table, starting
+// from the defaults, and notes where each key stands for the second pass (config/rules.h), which looks across keys.
 // Control thread, start-up and reload only.
 //
 // One error per key at most; a key in error keeps its default and counts as not usable(), so that the second pass does

@@ -31,12 +31,13 @@ void check_listeners(Reader& reader) {
   for (const auto& peer : config.peers) names.push_back(peer.name);
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const auto& listener = config.listeners[i];
-    if (const auto path = entry("listener", i, "peer"); reader.usable(path) && config.find_peer(listener.peer) == nullptr) {
+    if (const auto path = entry("listener", i, "peer");
+        reader.usable(path) && config.find_peer(listener.peer) == nullptr) {
       const auto near = nearest(listener.peer, names);
       std::string list;
       for (const auto name : names) list += (list.empty() ? "" : ", ") + std::string(name);
       reader.fail(path, "no [[peer]] has this name",
-                  !near.empty()   ? "did you mean \"" + std::string(near) + "\"?"
+                  !near.empty()  ? "did you mean \"" + std::string(near) + "\"?"
                   : list.empty() ? "no [[peer]] is defined"
                                  : "defined: " + list);
     }
@@ -53,7 +54,8 @@ void check_listeners(Reader& reader) {
 
 std::string prefix_fault(const IpPrefix& prefix) {
   if (prefix.address.v6 || prefix.length >= 31) return {};  // RFC 3021: both addresses of a /31 are hosts
-  const std::uint32_t ip = (std::uint32_t{prefix.address.bytes[0]} << 24) | (std::uint32_t{prefix.address.bytes[1]} << 16) |
+  const std::uint32_t ip = (std::uint32_t{prefix.address.bytes[0]} << 24) |
+                           (std::uint32_t{prefix.address.bytes[1]} << 16) |
                            (std::uint32_t{prefix.address.bytes[2]} << 8) | prefix.address.bytes[3];
   const std::uint32_t hosts = 0xffffffffU >> prefix.length;
   if ((ip & hosts) == 0) return "this is the network's address, not a host's";
@@ -76,7 +78,8 @@ void check_family(Reader& reader, const std::string& key, const std::optional<Ip
   } else if (*router == prefix->address) {
     reader.fail(router_key, "this is the port's own address", "write the router's");
   } else if (!prefix->contains(*router) && !(router->v6 && router->link_local())) {
-    reader.fail(router_key, "outside the subnet of " + key + ", " + prefix->to_string(), "a router must be on the link");
+    reader.fail(router_key, "outside the subnet of " + key + ", " + prefix->to_string(),
+                "a router must be on the link");
   }
 }
 
@@ -99,7 +102,8 @@ void check_addresses(Reader& reader) {
     const auto& prefix = ip.v6 ? port.ipv6 : port.ipv4;
     const auto& router = ip.v6 ? port.ipv6_gateway : port.ipv4_gateway;
     if (!prefix) {
-      reader.fail(path, "the peer is reached by " + family.substr(5) + ", but " + family + " is not set", "set " + family);
+      reader.fail(path, "the peer is reached by " + family.substr(5) + ", but " + family + " is not set",
+                  "set " + family);
     } else if (ip == prefix->address) {
       reader.fail(path, "this is the port's own address", "write the peer's");
     } else if (!prefix->contains(ip) && !(ip.v6 && ip.link_local()) && !router) {
@@ -120,14 +124,17 @@ void check_transport(Reader& reader) {
   const auto& transport = reader.config().transport;
   const auto sound = [&](const char* left, const char* right) { return reader.sound(left) && reader.sound(right); };
   // The complaint goes to the key that was written, if only one was.
-  const auto fail_at = [&](const char* first, const char* second, const std::string& problem, const std::string& allowed) {
+  const auto fail_at = [&](const char* first, const char* second, const std::string& problem,
+                           const std::string& allowed) {
     reader.fail(reader.usable(first) || !reader.usable(second) ? first : second, problem, allowed);
   };
-  if (sound("transport.streams_min", "transport.streams_initial") && transport.streams_min > transport.streams_initial) {
+  if (sound("transport.streams_min", "transport.streams_initial") &&
+      transport.streams_min > transport.streams_initial) {
     fail_at("transport.streams_initial", "transport.streams_min", "streams_min is above streams_initial",
             "streams_min <= streams_initial <= streams_max");
   }
-  if (sound("transport.streams_initial", "transport.streams_max") && transport.streams_initial > transport.streams_max) {
+  if (sound("transport.streams_initial", "transport.streams_max") &&
+      transport.streams_initial > transport.streams_max) {
     fail_at("transport.streams_initial", "transport.streams_max", "streams_initial is above streams_max",
             "streams_min <= streams_initial <= streams_max");
   }

@@ -160,15 +160,15 @@ constexpr KeySpec required(KeySpec key) {
 
 const KeySpec kKeys[] = {
     required(integer("", "schema", "", "", kConfigSchema, kConfigSchema,
-                     "The version of this schema the file is written for.", "",
-                     [](Config&, std::int64_t) {})),
+                     "The version of this schema the file is written for.", "", [](Config&, std::int64_t) {})),
 
     text("gateway", "name", Need::kRequired, "", kNameForm,
          "This gateway's identity: what its peers must call it. It also names its control socket (see below).", "",
          DWCP_TEXT(take_name, gateway.name, value)),
 
     text("port", "device", Need::kOptional, "\"\"", "the name of a DPDK ethdev, or \"\"",
-         "The DPDK ethdev to own, by name: a PCI address, or a vdev such as \"net_af_packet0\". Empty: the first one EAL "
+         "The DPDK ethdev to own, by name: a PCI address, or a vdev such as \"net_af_packet0\". Empty: the first one "
+         "EAL "
          "found.",
          "A gateway has one dedicated port; EAL's arguments already name it.",
          [](Config& c, const std::string& value) -> std::string {
@@ -176,11 +176,12 @@ const KeySpec kKeys[] = {
            c.port.device = value;
            return {};
          }),
-    integer("port", "mtu_bytes", "bytes", "1500", 1280, 9000,
-            "The largest IP packet the port sends and takes. Every hop to every peer must carry it.",
-            "What every Ethernet path carries; 9000 takes a sixth of the packets where the whole path allows it. 1280 is "
-            "IPv6's least (RFC 8200).",
-            DWCP_SET(port.mtu_bytes, std::uint16_t)),
+    integer(
+        "port", "mtu_bytes", "bytes", "1500", 1280, 9000,
+        "The largest IP packet the port sends and takes. Every hop to every peer must carry it.",
+        "What every Ethernet path carries; 9000 takes a sixth of the packets where the whole path allows it. 1280 is "
+        "IPv6's least (RFC 8200).",
+        DWCP_SET(port.mtu_bytes, std::uint16_t)),
     integer("port", "vlan", "", "0", 0, 4094, "The 802.1Q VLAN id to send and take. 0: untagged.",
             "An access port needs no tag.", DWCP_SET(port.vlan, std::uint16_t)),
     text("port", "ipv4", Need::kOptional, "", "\"ADDRESS/LENGTH\", such as \"10.0.0.1/24\"",
@@ -190,8 +191,7 @@ const KeySpec kKeys[] = {
          "The router to IPv4 peers outside the subnet.", "", DWCP_TEXT(take_router, port.ipv4_gateway, value, false)),
     text("port", "ipv6", Need::kOptional, "", "\"ADDRESS/LENGTH\", such as \"2001:db8::1/64\"",
          "The port's IPv6 address and the length of its subnet.", "", DWCP_TEXT(take_prefix, port.ipv6, value, true)),
-    text("port", "ipv6_gateway", Need::kOptional, "",
-         "an IPv6 address, link-local or inside the subnet of port.ipv6",
+    text("port", "ipv6_gateway", Need::kOptional, "", "an IPv6 address, link-local or inside the subnet of port.ipv6",
          "The router to IPv6 peers outside the subnet.", "", DWCP_TEXT(take_router, port.ipv6_gateway, value, true)),
     integer("port", "udp_port", "", "7717", 1024, 65535,
             "The UDP port of this gateway, and the one assumed of a peer whose address names none.",
@@ -199,10 +199,11 @@ const KeySpec kKeys[] = {
             "to mind first, is registered to cbt and taken by game servers, so it meets filters.",
             DWCP_SET(port.udp_port, std::uint16_t)),
     queue("rx_queue_packets", "Receive descriptors of each queue.",
-          "1024 full-size packets are 1.2 ms at 10 Gb/s: longer than a codec slice, shorter than what would hide a stall.",
+          "1024 full-size packets are 1.2 ms at 10 Gb/s: longer than a codec slice, shorter than what would hide a "
+          "stall.",
           DWCP_SET(port.rx_queue_packets, std::uint16_t)),
-    queue("tx_queue_packets", "Transmit descriptors of each queue.",
-          "As for receiving. Pacing keeps it nearly empty.", DWCP_SET(port.tx_queue_packets, std::uint16_t)),
+    queue("tx_queue_packets", "Transmit descriptors of each queue.", "As for receiving. Pacing keeps it nearly empty.",
+          DWCP_SET(port.tx_queue_packets, std::uint16_t)),
 
     integer("lcores", "net_count", "", "1", 1, 64,
             "Poll-mode lcores that own a queue pair each, and a lane of every peer link.",
@@ -211,11 +212,12 @@ const KeySpec kKeys[] = {
             "Poll-mode lcores for coding alone. 0: the net lcores hold this role too, in slices.",
             "Both roles on one lcore suit two-core machines and links up to about 1 Gb/s.",
             DWCP_SET(lcores.codec_count, std::uint32_t)),
-    integer("lcores", "idle_sleep_max_us", "us", "500", 0, 10000,
-            "The longest sleep of an lcore with nothing to do. 0: never sleep.",
-            "2000 wakes a second cost about 1-2 % of a core, and half a millisecond of added delay is lost in the 10 ms "
-            "of the shortest WAN. At 10 Gb/s it is 420 packets, under half a receive queue.",
-            DWCP_SET(lcores.idle_sleep_max_us, std::uint32_t)),
+    integer(
+        "lcores", "idle_sleep_max_us", "us", "500", 0, 10000,
+        "The longest sleep of an lcore with nothing to do. 0: never sleep.",
+        "Bare sleeps of this length cost 2.5 % of a core on a small virtual machine, and half a millisecond of added "
+        "delay is lost in the 10 ms of the shortest WAN. At 10 Gb/s it is 420 packets, under half a receive queue.",
+        DWCP_SET(lcores.idle_sleep_max_us, std::uint32_t)),
 
     integer("memory", "tx_mib", "MiB", "64", 8, 16384,
             "Encoded frames unsent or not yet acknowledged, all migrations together.",
@@ -249,23 +251,26 @@ const KeySpec kKeys[] = {
             "A ceiling on the UDP payload this gateway sends to one peer. 0: none.",
             "Congestion control finds the rate; a cap is for links shared by contract.",
             DWCP_SET(transport.rate_max_mbps, std::uint32_t)),
-    integer("transport", "session_timeout_ms", "ms", "45000", 1000, 600000,
-            "How long a link may be silent before its migrations are given up and their sockets closed.",
-            "It outlasts a 30 s outage, the usual length of a routing or provider fail-over, with half as much again for "
-            "the probe that ends it: probe intervals double (RFC 9002 section 6.2).",
-            DWCP_SET(transport.session_timeout_ms, std::uint32_t)),
-    integer("transport", "keepalive_ms", "ms", "1000", 100, 60000,
-            "On a link with nothing to send, how often a packet is sent all the same.",
-            "It keeps NAT and firewall state alive (Linux forgets idle UDP after 30 s) and the RTT fresh, and shows a dead "
-            "path within seconds, for about 1 kb/s.",
-            DWCP_SET(transport.keepalive_ms, std::uint32_t)),
-    integer("transport", "backlog_max_ms", "ms", "100", 10, 5000,
-            "The most that waits unsent for one migration, as time at the link's drain rate, beyond what one RTT keeps in "
-            "flight. Past it the hypervisor's socket is not read.",
-            "All that waits here is added to the pause and hidden from the hypervisor's own forecast; QEMU aims at 300 ms "
-            "by default, so a third is the most to take. QEMU writes in slices of 100 ms when its rate is limited, so "
-            "less would let the link run dry between two.",
-            DWCP_SET(transport.backlog_max_ms, std::uint32_t)),
+    integer(
+        "transport", "session_timeout_ms", "ms", "45000", 1000, 600000,
+        "How long a link may be silent before its migrations are given up and their sockets closed.",
+        "It outlasts a 30 s outage, the usual length of a routing or provider fail-over, with half as much again for "
+        "the probe that ends it: probe intervals double (RFC 9002 section 6.2).",
+        DWCP_SET(transport.session_timeout_ms, std::uint32_t)),
+    integer(
+        "transport", "keepalive_ms", "ms", "1000", 100, 60000,
+        "On a link with nothing to send, how often a packet is sent all the same.",
+        "It keeps NAT and firewall state alive (Linux forgets idle UDP after 30 s) and the RTT fresh, and shows a dead "
+        "path within seconds, for about 1 kb/s.",
+        DWCP_SET(transport.keepalive_ms, std::uint32_t)),
+    integer(
+        "transport", "backlog_max_ms", "ms", "100", 10, 5000,
+        "The most that waits unsent for one migration, as time at the link's drain rate, beyond what one RTT keeps in "
+        "flight. Past it the hypervisor's socket is not read.",
+        "All that waits here is added to the pause and hidden from the hypervisor's own forecast; QEMU aims at 300 ms "
+        "by default, so a third is the most to take. QEMU writes in slices of 100 ms when its rate is limited, so "
+        "less would let the link run dry between two.",
+        DWCP_SET(transport.backlog_max_ms, std::uint32_t)),
     integer("transport", "window_mib", "MiB", "48", 1, 16384,
             "The most credit this gateway grants one migration: what the peer may have sent and not yet seen taken. At "
             "most memory.rx_mib.",
@@ -273,19 +278,20 @@ const KeySpec kKeys[] = {
             DWCP_SET(transport.window_mib, std::uint32_t)),
 
     choice("codec", "level", "\"fast\"", kLevelNames,
-           "How hard zstd works: \"none\" leaves it out; \"fast\", \"balanced\" and \"max\" trade more CPU for fewer bytes.",
+           "How hard zstd works: \"none\" leaves it out; \"fast\", \"balanced\" and \"max\" trade more CPU for fewer "
+           "bytes.",
            "At 0.4 GB/s a core it stays ahead of a 1 Gb/s link at the usual 3 : 1; harder levels would become the "
            "bottleneck there.",
            DWCP_PICK(codec.level, CodecLevel)),
     choice("codec", "adapter", "\"auto\"", kAdapterNames,
-           "\"auto\" looks for guest pages in the hypervisor's stream; \"off\" carries every byte as opaque. The output is "
+           "\"auto\" looks for guest pages in the hypervisor's stream; \"off\" carries every byte as opaque. The "
+           "output is "
            "the same bytes in either case.",
            "Without it zero pages and re-sent pages cost their full size.", DWCP_PICK(codec.adapter, AdapterMode)),
 
     text("peer", "name", Need::kRequired, "", kNameForm, "What the far gateway calls itself in its gateway.name.", "",
          DWCP_TEXT(take_name, peers.back().name, value)),
-    text("peer", "address", Need::kRequired, "", kHostForm,
-         "Where it is. Without a port: port.udp_port.", "",
+    text("peer", "address", Need::kRequired, "", kHostForm, "Where it is. Without a port: port.udp_port.", "",
          [](Config& c, const std::string& value) -> std::string {
            const auto endpoint = parse_peer_endpoint(value, c.port.udp_port);
            if (!endpoint) return endpoint.error();
@@ -297,8 +303,8 @@ const KeySpec kKeys[] = {
     text("listener", "name", Need::kRequired, "", kNameForm, "A name for logs and dwcpctl.", "",
          DWCP_TEXT(take_name, listeners.back().name, value)),
     text("listener", "listen", Need::kRequired, "", kSocketForm,
-         "Where the local hypervisor connects. TCP ports from 1024 up; a listener's address may not overlap another's.", "",
-         DWCP_TEXT(take_listen, listeners.back().listen, value)),
+         "Where the local hypervisor connects. TCP ports from 1024 up; a listener's address may not overlap another's.",
+         "", DWCP_TEXT(take_listen, listeners.back().listen, value)),
     text("listener", "peer", Need::kRequired, "", "the name of a [[peer]]", "The peer that its migrations go to.", "",
          DWCP_TEXT(take_name, listeners.back().peer, value)),
     text("listener", "service", Need::kRequired, "", kNameForm, "The service there, by the peer's name for it.", "",
@@ -319,7 +325,8 @@ const KeySpec kKeys[] = {
          "root, $XDG_RUNTIME_DIR or /tmp for others.",
          "DPDK's own choice is where its tools look.",
          [](Config& c, const std::string& value) -> std::string {
-           // DIR/dpdk/dwcp-NAME/dpdk_telemetry.v2 must fit sun_path with the longest NAME.
+           // DIR/dpdk/dwcp-NAME/dpdk_telemetry.v2 must fit sun_path with
+           // the longest NAME.
            constexpr std::size_t kMax = kUnixPathMax - std::string_view("/dpdk/dwcp-/dpdk_telemetry.v2").size() - 32;
            if (value.size() > kMax) return "longer than " + std::to_string(kMax) + ", so its socket would have no name";
            return take_path(c.control.runtime_dir, value);
@@ -329,8 +336,8 @@ const KeySpec kKeys[] = {
            "State changes and faults; nothing per packet exists at any level.", DWCP_PICK(log.level, LogLevel)),
     text("log", "file", Need::kOptional, "\"\"", "an absolute path, or \"\"", "Where to. Empty: stderr.",
          "journald and container runtimes collect stderr.", DWCP_TEXT(take_path, log.file, value)),
-    choice("log", "format", "\"text\"", kLogFormatNames, "\"json\" writes one object a line.",
-           "People read it first.", DWCP_PICK(log.format, LogFormat)),
+    choice("log", "format", "\"text\"", kLogFormatNames, "\"json\" writes one object a line.", "People read it first.",
+           DWCP_PICK(log.format, LogFormat)),
 };
 
 #undef DWCP_SET
@@ -339,8 +346,12 @@ const KeySpec kKeys[] = {
 
 }  // namespace
 
-std::span<const SectionSpec> schema_sections() { return kSections; }
-std::span<const KeySpec> schema_keys() { return kKeys; }
+std::span<const SectionSpec> schema_sections() {
+  return kSections;
+}
+std::span<const KeySpec> schema_keys() {
+  return kKeys;
+}
 
 std::string allowed_text(const KeySpec& key) {
   std::string out;
@@ -353,10 +364,14 @@ std::string allowed_text(const KeySpec& key) {
       return out;
     case KeyType::kChoice:
       for (const auto choice_name : key.choices) {
-        out += (out.empty() ? "\"" : choice_name == key.choices.back() ? " or \"" : ", \"") + std::string(choice_name) + '"';
+        out += (out.empty()                         ? "\""
+                : choice_name == key.choices.back() ? " or \""
+                                                    : ", \"") +
+               std::string(choice_name) + '"';
       }
       return out;
-    case KeyType::kText: return std::string(key.form);
+    case KeyType::kText:
+      return std::string(key.form);
   }
   return out;
 }

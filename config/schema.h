@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The schema: one table that is the only home of every key's name, type, unit, default, range, meaning and the reason
-// for its default.  The validator, default_config() and docs/CONFIG.md are all read from it.  Constant data; any thread.
+// for its default.  The validator, default_config() and docs/CONFIG.md are all read from it.  Constant data; any
+// thread.
 //
 // Convention: a quantity is a plain integer and its unit is the end of the key's name (keepalive_ms = 1000), as
 // everywhere else in this program.  There are no unit strings to parse, and so none to get wrong.
@@ -28,7 +29,7 @@ struct KeySpec {
   std::string_view section;  // "" for the top of the file
   std::string_view name;
   KeyType type = KeyType::kText;
-  std::string_view unit;          // "ms", "us", "MiB", "bytes", "Mb/s", "packets" or empty
+  std::string_view unit;  // "ms", "us", "MiB", "bytes", "Mb/s", "packets" or empty
   bool required = false;
   std::string_view default_text;  // as TOML; empty: none (required, or absent means not used)
   std::int64_t min = 0;           // kInteger
@@ -46,7 +47,7 @@ struct KeySpec {
 
 struct SectionSpec {
   std::string_view name;
-  bool repeated = false;             // [[name]], one entry each
+  bool repeated = false;  // [[name]], one entry each
   std::string_view doc;
   void (*append)(Config&) = nullptr;  // repeated: makes the entry that the setters then fill
 };

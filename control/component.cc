@@ -27,10 +27,14 @@ expected<void, Error> guarded(const Component& component, Step&& step) {
 // Reading order of the worst: failed, degraded, stopped, healthy.
 int badness(HealthState state) noexcept {
   switch (state) {
-    case HealthState::kHealthy: return 0;
-    case HealthState::kStopped: return 1;
-    case HealthState::kDegraded: return 2;
-    case HealthState::kFailed: return 3;
+    case HealthState::kHealthy:
+      return 0;
+    case HealthState::kStopped:
+      return 1;
+    case HealthState::kDegraded:
+      return 2;
+    case HealthState::kFailed:
+      return 3;
   }
   return 3;
 }
@@ -39,15 +43,21 @@ int badness(HealthState state) noexcept {
 
 std::string_view to_string(HealthState state) noexcept {
   switch (state) {
-    case HealthState::kStopped: return "stopped";
-    case HealthState::kHealthy: return "healthy";
-    case HealthState::kDegraded: return "degraded";
-    case HealthState::kFailed: return "failed";
+    case HealthState::kStopped:
+      return "stopped";
+    case HealthState::kHealthy:
+      return "healthy";
+    case HealthState::kDegraded:
+      return "degraded";
+    case HealthState::kFailed:
+      return "failed";
   }
   return "failed";
 }
 
-ComponentStack::~ComponentStack() { DWCP_ASSERT(running_count_ == 0); }
+ComponentStack::~ComponentStack() {
+  DWCP_ASSERT(running_count_ == 0);
+}
 
 void ComponentStack::add(Component& component) {
   DWCP_ASSERT(running_count_ == 0);

@@ -74,8 +74,8 @@ class ComponentStack {
   // Appends to the start order.  The component must outlive the stack.  Only while nothing runs.
   void add(Component& component);
 
-  // Starts all, in order.  On failure those already started are stopped in reverse, with `unwind_ms` for all of them, and
-  // the error names the component that failed; what went wrong in unwinding is appended to its detail.
+  // Starts all, in order.  On failure those already started are stopped in reverse, with `unwind_ms` for all of them,
+  // and the error names the component that failed; what went wrong in unwinding is appended to its detail.
   [[nodiscard]] expected<void, Error> start(std::uint64_t unwind_ms);
 
   // Stops all that run, in reverse, the deadline shared; goes on past failures and returns them in that order.
@@ -83,7 +83,8 @@ class ComponentStack {
 
   [[nodiscard]] std::size_t running_count() const noexcept { return running_count_; }
 
-  // The worst state of all components (kStopped when nothing was added), with the first reason for it as "NAME: REASON".
+  // The worst state of all components (kStopped when nothing was added), with the first reason for it as "NAME:
+  // REASON".
   [[nodiscard]] Health health() const;
 
   [[nodiscard]] const std::vector<Component*>& components() const noexcept { return components_; }

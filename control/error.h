@@ -10,16 +10,16 @@
 namespace dwcp {
 
 enum class ErrorCode : std::uint8_t {
-  kInternal,         // an exception nobody expected
-  kLogFile,          // the log file cannot be opened
-  kTelemetry,        // rte_telemetry refused a command
-  kPortMissing,      // no ethdev of the configured name
-  kPortSetup,        // the ethdev refused a setting
-  kLcores,           // fewer lcores than the roles need
-  kMemory,           // data-path memory could not be reserved
-  kListen,           // a listener's address cannot be bound
-  kThread,           // a thread could not be started
-  kStopDeadline,     // a component did not stop in time
+  kInternal,      // an exception nobody expected
+  kLogFile,       // the log file cannot be opened
+  kTelemetry,     // rte_telemetry refused a command
+  kPortMissing,   // no ethdev of the configured name
+  kPortSetup,     // the ethdev refused a setting
+  kLcores,        // fewer lcores than the roles need
+  kMemory,        // data-path memory could not be reserved
+  kListen,        // a listener's address cannot be bound
+  kThread,        // a thread could not be started
+  kStopDeadline,  // a component did not stop in time
 };
 inline constexpr std::size_t kErrorCodeCount = 10;
 

@@ -16,8 +16,8 @@
 namespace dwcp {
 namespace {
 
-// A line travels through spdlog as MESSAGE (US KEY RS VALUE)*, and a formatter lays it out.  The separators cannot occur in
-// the parts: they are control characters, and those are escaped first.
+// A line travels through spdlog as MESSAGE (US KEY RS VALUE)*, and a formatter lays it out.  The separators cannot
+// occur in the parts: they are control characters, and those are escaped first.
 constexpr char kFieldMark = '\x1f';
 constexpr char kValueMark = '\x1e';
 
@@ -25,11 +25,16 @@ constexpr std::array<std::string_view, 5> kLevelNames{"trace", "debug", "info", 
 
 spdlog::level::level_enum to_spdlog(LogLevel level) noexcept {
   switch (level) {
-    case LogLevel::kTrace: return spdlog::level::trace;
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kTrace:
+      return spdlog::level::trace;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -39,8 +44,8 @@ std::string_view level_name(spdlog::level::level_enum level) noexcept {
   return kLevelNames[std::min(index, kLevelNames.size() - 1)];
 }
 
-// Escapes control characters, the backslash and, on demand, the double quote, as JSON does.  What is not ASCII passes: it
-// is UTF-8 or, from a hostile peer, bytes that no terminal takes for a command once the C0 set is gone.
+// Escapes control characters, the backslash and, on demand, the double quote, as JSON does.  What is not ASCII passes:
+// it is UTF-8 or, from a hostile peer, bytes that no terminal takes for a command once the C0 set is gone.
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   constexpr char kHex[] = "0123456789abcdef";
   for (const char c : text) {
@@ -93,14 +98,14 @@ class TextFormatter final : public spdlog::formatter {
     out += ' ';
     out += level_name(line.level);
     std::string fields;
-    const std::string_view message = split_payload({line.payload.data(), line.payload.size()},
-                                                   [&](std::string_view key, std::string_view value) {
-                                                     const bool bare = !value.empty() && value.find_first_of(" =\\\"") == value.npos;
-                                                     fields += ' ' + std::string(key) + '=';
-                                                     if (!bare) fields += '"';
-                                                     fields += value;
-                                                     if (!bare) fields += '"';
-                                                   });
+    const std::string_view message =
+        split_payload({line.payload.data(), line.payload.size()}, [&](std::string_view key, std::string_view value) {
+          const bool bare = !value.empty() && value.find_first_of(" =\\\"") == value.npos;
+          fields += ' ' + std::string(key) + '=';
+          if (!bare) fields += '"';
+          fields += value;
+          if (!bare) fields += '"';
+        });
     out += ' ';
     out += message;
     out += fields;
@@ -178,9 +183,15 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
   }
 }
 
-void Log::set_level(LogLevel level) noexcept { logger_->set_level(to_spdlog(level)); }
-bool Log::enabled(LogLevel level) const noexcept { return logger_->should_log(to_spdlog(level)); }
-std::uint64_t Log::dropped() const noexcept { return pool_->overrun_counter(); }
+void Log::set_level(LogLevel level) noexcept {
+  logger_->set_level(to_spdlog(level));
+}
+bool Log::enabled(LogLevel level) const noexcept {
+  return logger_->should_log(to_spdlog(level));
+}
+std::uint64_t Log::dropped() const noexcept {
+  return pool_->overrun_counter();
+}
 
 LogLimit::LogLimit(std::uint32_t per_second, std::uint32_t burst) noexcept
     : interval_ns_(kNsPerSec / std::max(per_second, 1U)), burst_ns_((std::max(burst, 1U) - 1) * interval_ns_) {}

@@ -39,8 +39,8 @@ struct LogField {
   LogField(std::string_view name, const char* text) : key(name), value(text) {}
   LogField(std::string_view name, const std::string& text) : key(name), value(text) {}
   template <typename Integer>
-    requires std::is_integral_v<Integer>
-  LogField(std::string_view name, Integer number) : key(name), value(std::to_string(number)) {}
+  requires std::is_integral_v<Integer> LogField(std::string_view name, Integer number)
+      : key(name), value(std::to_string(number)) {}
 
   std::string_view key;
   std::string value;

@@ -2,7 +2,6 @@
 #include "control/loop.h"
 
 #include <ctime>
-
 #include <memory>
 #include <string>
 #include <system_error>
@@ -28,7 +27,9 @@ struct SignalHandle {
 
 namespace {
 
-[[noreturn]] void fail(int result, const char* what) { throw std::system_error(-result, std::generic_category(), what); }
+[[noreturn]] void fail(int result, const char* what) {
+  throw std::system_error(-result, std::generic_category(), what);
+}
 
 template <typename Handle, typename Uv>
 Handle* owner_of(Uv* uv) noexcept {
@@ -69,9 +70,15 @@ Loop::~Loop() {
   DWCP_ASSERT(result == 0);  // I2
 }
 
-void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
-void Loop::stop() noexcept { uv_stop(&loop_); }
-void Loop::poll() { uv_run(&loop_, UV_RUN_NOWAIT); }
+void Loop::run() {
+  uv_run(&loop_, UV_RUN_DEFAULT);
+}
+void Loop::stop() noexcept {
+  uv_stop(&loop_);
+}
+void Loop::poll() {
+  uv_run(&loop_, UV_RUN_NOWAIT);
+}
 
 std::uint64_t Loop::now_ns() noexcept {
   timespec now{};
@@ -84,32 +91,45 @@ Timer::Timer(Loop& loop, Callback callback) : handle_(make_handle<TimerHandle>(s
   handle_->uv.data = handle_;
 }
 
-Timer::~Timer() { close(handle_); }
+Timer::~Timer() {
+  close(handle_);
+}
 
 void Timer::once(std::uint64_t delay_ms) {
   uv_update_time(handle_->uv.loop);
-  uv_timer_start(&handle_->uv, [](uv_timer_t* uv) { call<TimerHandle>(uv); }, delay_ms, 0);
+  uv_timer_start(
+      &handle_->uv, [](uv_timer_t* uv) { call<TimerHandle>(uv); }, delay_ms, 0);
 }
 
 void Timer::every(std::uint64_t period_ms) {
   DWCP_ASSERT(period_ms > 0);
   uv_update_time(handle_->uv.loop);
-  uv_timer_start(&handle_->uv, [](uv_timer_t* uv) { call<TimerHandle>(uv); }, period_ms, period_ms);
+  uv_timer_start(
+      &handle_->uv, [](uv_timer_t* uv) { call<TimerHandle>(uv); }, period_ms, period_ms);
 }
 
-void Timer::cancel() noexcept { uv_timer_stop(&handle_->uv); }
-bool Timer::armed() const noexcept { return uv_is_active(reinterpret_cast<const uv_handle_t*>(&handle_->uv)) != 0; }
+void Timer::cancel() noexcept {
+  uv_timer_stop(&handle_->uv);
+}
+bool Timer::armed() const noexcept {
+  return uv_is_active(reinterpret_cast<const uv_handle_t*>(&handle_->uv)) != 0;
+}
 
 Wake::Wake(Loop& loop, Callback callback) : handle_(make_handle<WakeHandle>(std::move(callback))) {
-  if (const int result = uv_async_init(loop.raw(), &handle_->uv, [](uv_async_t* uv) { call<WakeHandle>(uv); }); result != 0) {
+  if (const int result = uv_async_init(loop.raw(), &handle_->uv, [](uv_async_t* uv) { call<WakeHandle>(uv); });
+      result != 0) {
     delete handle_;  // not known to the loop
     fail(result, "uv_async_init");
   }
   handle_->uv.data = handle_;
 }
 
-Wake::~Wake() { close(handle_); }
-void Wake::signal() noexcept { uv_async_send(&handle_->uv); }
+Wake::~Wake() {
+  close(handle_);
+}
+void Wake::signal() noexcept {
+  uv_async_send(&handle_->uv);
+}
 
 SignalWatch::SignalWatch(Loop& loop, int signal_number, Callback callback)
     : handle_(make_handle<SignalHandle>(std::move(callback))) {
@@ -119,13 +139,16 @@ SignalWatch::SignalWatch(Loop& loop, int signal_number, Callback callback)
     fail(result, "uv_signal_init");
   }
   handle_->uv.data = handle_;
-  result = uv_signal_start(&handle_->uv, [](uv_signal_t* uv, int) { call<SignalHandle>(uv); }, signal_number);
+  result = uv_signal_start(
+      &handle_->uv, [](uv_signal_t* uv, int) { call<SignalHandle>(uv); }, signal_number);
   if (result != 0) {
     close(handle_);
     fail(result, "uv_signal_start");
   }
 }
 
-SignalWatch::~SignalWatch() { close(handle_); }
+SignalWatch::~SignalWatch() {
+  close(handle_);
+}
 
 }  // namespace dwcp

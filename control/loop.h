@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loop: the control thread's event loop (libuv), with its timers, wakes and signal watches as values that clean up after
-// themselves.  Everything here belongs to the thread that runs the loop, except Wake::signal() and Loop::now_ns().
+// Loop: the control thread's event loop (libuv), with its timers, wakes and signal watches as values that clean up
+// after themselves.  Everything here belongs to the thread that runs the loop, except Wake::signal() and
+// Loop::now_ns().
 //
 // Use:
 //   Loop loop;

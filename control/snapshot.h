@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Snapshot: what the gateway tells about itself, copied from its counters at one moment; and the board it is handed over
-// on.  Plain values; once published, nothing changes them.
+// Snapshot: what the gateway tells about itself, copied from its counters at one moment; and the board it is handed
+// over on.  Plain values; once published, nothing changes them.
 //
 // The control thread collects and publishes about every 100 ms; any other thread (telemetry, HTTP) takes the latest.  A
 // reader keeps the copy it took for as long as it likes.
 //
-// Numbers are integers with their unit in the name: rte_telemetry carries neither fractions nor booleans (flags are 0/1).
-// snapshot_fields.h lists the fields once for all who print them.
+// Numbers are integers with their unit in the name: rte_telemetry carries neither fractions nor booleans (flags are
+// 0/1). snapshot_fields.h lists the fields once for all who print them.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ namespace dwcp {
 struct GatewaySnapshot {
   std::string name;
   std::string version;
-  std::string state;   // "starting", "running", "draining"
-  std::string reason;  // why it is not well; empty while it is
+  std::string state;        // "starting", "running", "draining"
+  std::string reason;       // why it is not well; empty while it is
   std::uint64_t ready = 0;  // 1: takes migrations
   std::uint64_t started_unix_ms = 0;
   std::uint64_t uptime_ms = 0;
@@ -37,14 +37,14 @@ struct GatewaySnapshot {
 struct PeerSnapshot {
   std::string name;
   std::string address;
-  std::string state;       // "down", "connecting", "up"
-  std::string reason;      // why not up; empty while up
-  std::string session_id;  // hex; empty while not up
+  std::string state;                   // "down", "connecting", "up"
+  std::string reason;                  // why not up; empty while up
+  std::string session_id;              // hex; empty while not up
   std::uint64_t up_since_unix_ms = 0;  // 0: not up
   std::uint64_t streams = 0;
-  std::uint64_t rtt_us = 0;      // smoothed
+  std::uint64_t rtt_us = 0;  // smoothed
   std::uint64_t rtt_min_us = 0;
-  std::uint64_t loss_ppm = 0;    // packets lost of a million sent, over the last seconds
+  std::uint64_t loss_ppm = 0;  // packets lost of a million sent, over the last seconds
   std::uint64_t delivery_rate_bps = 0;
   std::uint64_t cwnd_bytes = 0;
   std::uint64_t bytes_in_flight = 0;
@@ -63,7 +63,7 @@ struct MigrationSnapshot {
   std::string reason;     // empty while fine
   std::string peer;
   std::string service;
-  std::string listener;  // empty when incoming
+  std::string listener;             // empty when incoming
   std::uint64_t raw_bytes_in = 0;   // read from the hypervisor
   std::uint64_t raw_bytes_out = 0;  // written to it
   std::uint64_t wire_bytes_tx = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each snapshot's fields by name, listed once.  visit(name, value) gets std::string, std::uint64_t or std::int32_t.  The
+// Each snapshot's fields by name, listed once.  visit(name, value) gets std::string, std::uint64_t or std::int32_t. The
 // names are the public ones: telemetry, dwcpctl --json and the docs use them.  Pure; any thread.
 #pragma once
 

@@ -105,7 +105,9 @@ int answer_status(const Snapshot& snapshot, const char*, rte_tel_data* data) {
   return answer_fields(snapshot.gateway, data);
 }
 
-int answer_port(const Snapshot& snapshot, const char*, rte_tel_data* data) { return answer_fields(snapshot.port, data); }
+int answer_port(const Snapshot& snapshot, const char*, rte_tel_data* data) {
+  return answer_fields(snapshot.port, data);
+}
 
 int answer_peers(const Snapshot& snapshot, const char*, rte_tel_data* data) {
   int result = rte_tel_data_start_array(data, RTE_TEL_STRING_VAL);
@@ -145,7 +147,8 @@ int answer_migration(const Snapshot& snapshot, const char* params, rte_tel_data*
 int answer_lcores(const Snapshot& snapshot, const char*, rte_tel_data* data) {
   int result = rte_tel_data_start_array(data, RTE_TEL_U64_VAL);
   const std::size_t count = std::min<std::size_t>(snapshot.lcores.size(), RTE_TEL_MAX_ARRAY_ENTRIES);
-  for (std::size_t i = 0; i < count && result == 0; ++i) result = rte_tel_data_add_array_u64(data, snapshot.lcores[i].id);
+  for (std::size_t i = 0; i < count && result == 0; ++i)
+    result = rte_tel_data_add_array_u64(data, snapshot.lcores[i].id);
   return result;
 }
 
@@ -166,11 +169,12 @@ int answer_drops(const Snapshot& snapshot, const char*, rte_tel_data* data) {
 
 using Neighbours = std::vector<NeighbourSnapshot>;
 
-rte_tel_data* text_column(const Neighbours& neighbours, std::size_t count, std::string NeighbourSnapshot::* field) {
+rte_tel_data* text_column(const Neighbours& neighbours, std::size_t count, std::string NeighbourSnapshot::*field) {
   rte_tel_data* column = rte_tel_data_alloc();
   if (column == nullptr) return nullptr;
   rte_tel_data_start_array(column, RTE_TEL_STRING_VAL);
-  for (std::size_t i = 0; i < count; ++i) rte_tel_data_add_array_string(column, printable(neighbours[i].*field).c_str());
+  for (std::size_t i = 0; i < count; ++i)
+    rte_tel_data_add_array_string(column, printable(neighbours[i].*field).c_str());
   return column;
 }
 
@@ -223,7 +227,9 @@ int register_commands() noexcept {
 
 }  // namespace
 
-Telemetry::~Telemetry() { DWCP_ASSERT(!running_); }
+Telemetry::~Telemetry() {
+  DWCP_ASSERT(!running_);
+}
 
 expected<void, Error> Telemetry::start() {
   DWCP_ASSERT(!running_);

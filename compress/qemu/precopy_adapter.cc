@@ -89,23 +89,14 @@ void QemuPrecopyAdapter::handle(Field field) noexcept {
       return handle_magic(field);
     case State::kSectionType:
       return handle_section_type(first);
-    case State::kConfigurationName: {
-      const std::uint32_t length = load_be<be32>(field.data());
-      if (length > qemu::kMachineNameMax) return lose_sync();
-      skip(length);
-      subsections_allowed_ = true;
-      return expect(State::kSectionType, 1);
-    }
+    case State::kConfigurationName:
+      return handle_configuration_name(load_be<be32>(field.data()));
     case State::kSubsectionName:
       return expect(State::kSubsectionHead, first + 4U);
     case State::kSubsectionHead:
       return handle_subsection_head(field);
-    case State::kPageBits: {
-      const std::uint32_t bits = load_be<be32>(field.data());
-      if (bits < qemu::kPageBitsMin || bits > qemu::kPageBitsMax) return lose_sync();
-      page_bytes_ = 1U << bits;
-      return expect(State::kSectionType, 1);
-    }
+    case State::kPageBits:
+      return handle_page_bits(load_be<be32>(field.data()));
     case State::kCapabilityCount:
       return handle_capability_count(load_be<be32>(field.data()));
     case State::kCapability:
@@ -196,6 +187,19 @@ void QemuPrecopyAdapter::handle_section_type(std::uint8_t type) noexcept {
     default:
       return lose_sync();
   }
+}
+
+void QemuPrecopyAdapter::handle_configuration_name(std::uint32_t length) noexcept {
+  if (length > qemu::kMachineNameMax) return lose_sync();
+  skip(length);
+  subsections_allowed_ = true;
+  expect(State::kSectionType, 1);
+}
+
+void QemuPrecopyAdapter::handle_page_bits(std::uint32_t bits) noexcept {
+  if (bits < qemu::kPageBitsMin || bits > qemu::kPageBitsMax) return lose_sync();
+  page_bytes_ = 1U << bits;
+  expect(State::kSectionType, 1);
 }
 
 void QemuPrecopyAdapter::handle_subsection_head(Field field) noexcept {

@@ -68,6 +68,8 @@ class QemuPrecopyAdapter final : public Adapter {
   void handle(Field field) noexcept;
   void handle_magic(Field field) noexcept;
   void handle_section_type(std::uint8_t type) noexcept;
+  void handle_configuration_name(std::uint32_t length) noexcept;
+  void handle_page_bits(std::uint32_t bits) noexcept;
   void handle_subsection_head(Field field) noexcept;
   void handle_capability_count(std::uint32_t count) noexcept;
   void handle_start_head(Field field) noexcept;

@@ -49,7 +49,16 @@ struct IpAddress {
     return {bytes[0], bytes[1], bytes[2], bytes[3]};
   }
 
-  [[nodiscard]] bool is_unspecified() const noexcept { return bytes == std::array<std::uint8_t, 16>{}; }
+  // The address as two words, in no order that means anything: comparing them is what every packet pays for.
+  [[nodiscard]] std::array<std::uint64_t, 2> words() const noexcept {
+    std::array<std::uint64_t, 2> result;
+    std::memcpy(result.data(), bytes.data(), 16);
+    return result;
+  }
+  [[nodiscard]] bool is_unspecified() const noexcept {
+    const auto w = words();
+    return (w[0] | w[1]) == 0;
+  }
   // Multicast, and for IPv4 the limited broadcast too.
   [[nodiscard]] bool is_group() const noexcept;
   [[nodiscard]] bool is_loopback() const noexcept;
@@ -60,6 +69,11 @@ struct IpAddress {
   // For hash tables; not proof against chosen inputs.
   [[nodiscard]] std::uint64_t hash() const noexcept;
 
+  friend bool operator==(const IpAddress& a, const IpAddress& b) noexcept {
+    const auto x = a.words();
+    const auto y = b.words();
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a.family == b.family;
+  }
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 };
 

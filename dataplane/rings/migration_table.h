@@ -23,6 +23,11 @@ struct MigrationRef {
   friend bool operator==(const MigrationRef&, const MigrationRef&) = default;
 };
 
+inline constexpr std::uint16_t kServiceNone = 0xffff;  // not known yet
+inline constexpr std::uint64_t kVerdictPending = 0;
+inline constexpr std::uint64_t kVerdictMatch = 1;
+inline constexpr std::uint64_t kVerdictMismatch = 2;
+
 enum class MigrationDirection : std::uint8_t { kOutgoing, kIncoming };  // a hypervisor connected to us / we connected to one
 
 // A counter with one writer.
@@ -50,15 +55,18 @@ struct MigrationSlot {
   Counter edge_paused_ns;              // time for which reading was stopped by backpressure
 
   // Written by the codec lcore.
-  alignas(64) Counter blocks_in;       // blocks encoded
+  alignas(64) Counter released;        // order of release, for claim()
+  Counter blocks_in;                   // blocks encoded
   Counter blocks_out;                  // blocks decoded
-  Counter encoded_bytes;               // bytes of frames made of edge_in_bytes
-  Counter decoded_frame_bytes;         // bytes of frames turned into edge_out_bytes
+  Counter frames_out, frames_in;       // of both kinds: blocks and marks
+  Counter encoded_raw_bytes;           // of edge_in_bytes, what has been encoded
+  Counter encoded_bytes;               // bytes of frames submitted
+  Counter decoded_frame_bytes;         // bytes of frames taken
   Counter zero_pages, normal_pages, opaque_bytes;
   Counter backlog_bytes;               // frames submitted and not yet acknowledged
   Counter digest_in_lo, digest_in_hi;  // running digest of what the hypervisor sent
   Counter digest_out_lo, digest_out_hi;
-  Counter digest_state;                // 0 pending, 1 match, 2 mismatch
+  Counter digest_state;                // kVerdict...: of what the connecting hypervisor sent, as compared by the two gateways
   Counter end_reason;                  // EndReason
   Counter phase;                       // MigrationPhase
   Counter started_ns, ended_ns;        // monotonic clock
@@ -76,8 +84,9 @@ class MigrationTable {
  public:
   explicit MigrationTable(std::size_t slots) : slots_(std::make_unique<MigrationSlot[]>(slots)), size_(slots) {}
 
-  // A free slot, now taken, its counters zero; none when all are in use.  Any thread; rare.
-  [[nodiscard]] std::optional<MigrationRef> claim() noexcept;
+  // A free slot of those with slot % stride == offset, now taken, its counters zero; none when all are in use.  The one
+  // free longest is taken, so that what a slot says of its last tenant can still be read.  Any thread; rare.
+  [[nodiscard]] std::optional<MigrationRef> claim(std::size_t offset = 0, std::size_t stride = 1) noexcept;
 
   // The releasing thread must be the last user of the slot.
   void release(MigrationRef ref) noexcept;
@@ -89,6 +98,7 @@ class MigrationTable {
  private:
   std::unique_ptr<MigrationSlot[]> slots_;
   std::size_t size_;
+  std::atomic<std::uint64_t> releases_{0};
 };
 
 }  // namespace dwcp

@@ -78,6 +78,10 @@ void Bbr::on_persistent_congestion(std::uint64_t now_ns) noexcept {
   min_rtt_seen_ns_ = now_ns > kMinRttWindowNs ? now_ns - kMinRttWindowNs : 0;
   in_flight_max_ = ~std::uint64_t{0};
   ambient_loss_ = 0;
+  // What an outage took says nothing about the pipe: start-up, if still under way, goes on as from its beginning.
+  round_lost_ = 0;
+  full_bandwidth_ = 0;
+  full_rounds_ = 0;
 }
 
 void Bbr::update_round(const AckSample& sample) noexcept {
@@ -263,6 +267,8 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
     const std::uint64_t rate = scaled(pacing_gain, bandwidth());
     if (full_pipe_ || rate > pacing_) pacing_ = rate;
   }
+  // Never slower than the least window per round trip, or an estimate that fell to nothing would never learn better.
+  if (sample.smoothed_rtt_ns != 0) pacing_ = std::max(pacing_, window_min() * kNsPerSec / sample.smoothed_rtt_ns);
   if (config_.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config_.rate_max_bytes_per_sec);
 
   // Room for what the loops and the peer's ACKs batch up: two milliseconds at the rate.

@@ -49,6 +49,7 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] std::uint64_t window_bytes() const noexcept override { return window_; }
   [[nodiscard]] std::uint64_t pacing_bytes_per_sec() const noexcept override { return pacing_; }
   [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept override { return bandwidth(); }
+  [[nodiscard]] bool starting_up() const noexcept override { return !full_pipe_; }
   [[nodiscard]] const char* name() const noexcept override { return "bbr"; }
   [[nodiscard]] const char* state_name() const noexcept override;
 

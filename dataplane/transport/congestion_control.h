@@ -43,6 +43,8 @@ class CongestionControl {
 
   // What the path delivers, as far as is known; 0 before the first sample.
   [[nodiscard]] virtual std::uint64_t bandwidth_bytes_per_sec() const noexcept = 0;
+  // True until the path's bandwidth is known: the window, not the bandwidth, says how much may be under way.
+  [[nodiscard]] virtual bool starting_up() const noexcept = 0;
   [[nodiscard]] virtual const char* name() const noexcept = 0;
   [[nodiscard]] virtual const char* state_name() const noexcept = 0;
 };

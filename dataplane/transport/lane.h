@@ -130,7 +130,8 @@ class Lane final : private SentSink {
   // --- Frame side ----------------------------------------------------------------------------------------------------
   // A new flow opened by us; none when flows_max are in use.
   [[nodiscard]] std::optional<FlowId> open_flow() noexcept;
-  // Queues the flow's next frame.  False when the flow is not open or tx_frames_max are in use: keep the body, come back.
+  // Queues the flow's next frame.  False when the flow is not open or tx_frames_max are in use, those counted whose event
+  // has not been polled: keep the body, come back.
   [[nodiscard]] bool submit(FlowId flow, FrameBody& body) noexcept;
   // Gives the frame's memory back and grants credit for it.  Safe after the flow has ended.
   void consume(std::uint64_t now_ns, std::uint32_t rx_slot) noexcept;
@@ -138,7 +139,7 @@ class Lane final : private SentSink {
   void reset_flow(FlowId flow, EndReason reason) noexcept;
   // Ends a flow whose last frames were acknowledged and consumed in both directions.
   void close_flow(FlowId flow) noexcept;
-  // Says CLOSE to the peer in the next packets of each stream; flows are the caller's to end.
+  // Says CLOSE to the peer in the next three packets; flows are the caller's to end.
   void close(EndReason reason) noexcept;
 
   [[nodiscard]] RxFrame& rx_frame(std::uint32_t rx_slot) noexcept { return rx_frames_[rx_slot]; }
@@ -157,8 +158,13 @@ class Lane final : private SentSink {
   // What the streams deliver together; 0 before the first measurement.
   [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept;
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept;
+  // What may be unacknowledged so that the path stays full and no more than `backlog_ns` of it waits here: the backlog
+  // bound, all flows together.
+  [[nodiscard]] std::uint64_t backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept;
+  [[nodiscard]] bool flow_open(FlowId flow) noexcept;
   [[nodiscard]] std::size_t rx_free_bytes() const noexcept { return rx_cells_.free_bytes(); }
   [[nodiscard]] std::size_t rx_frames_free() const noexcept { return rx_frames_.free_count(); }
+  [[nodiscard]] std::size_t records_free() const noexcept { return sent_pages_.free_pages() * SentPage::kRecords; }
   [[nodiscard]] std::size_t tx_frames_free() const noexcept { return tx_frames_.free_count(); }
   [[nodiscard]] std::size_t flows_open() const noexcept;
   // The credit a flow starts with, for the hello.
@@ -181,6 +187,8 @@ class Lane final : private SentSink {
   wire::DropReason take_reset(Received& packet) noexcept;
   // False when the peer's new flow finds no place: drop the packet, it will be repeated.
   [[nodiscard]] bool flow_of_peer(FlowId id, Flow*& flow) noexcept;
+  [[nodiscard]] bool peer_may_open(FlowId id) const noexcept;
+  void note_peer_flow(FlowId id) noexcept;
   wire::DropReason violate(Flow& flow, wire::DropReason reason) noexcept;
   wire::DropReason store(Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
                          std::span<const std::uint8_t> bytes) noexcept;
@@ -192,6 +200,7 @@ class Lane final : private SentSink {
   [[nodiscard]] std::size_t put_resets(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_data(SentPacket& record, std::span<std::uint8_t> room) noexcept;
+  [[nodiscard]] bool repair_waiting() noexcept;
   [[nodiscard]] bool next_repair(SentRange& range, std::uint32_t length_max) noexcept;
   [[nodiscard]] bool next_new(SentRange& range, std::uint32_t length_max) noexcept;
   [[nodiscard]] bool admit(Flow& flow, TxFrame& frame) noexcept;
@@ -238,6 +247,8 @@ class Lane final : private SentSink {
   std::vector<LaneEvent> events_;  // a ring
   std::size_t events_head_ = 0;
   std::size_t events_tail_ = 0;
+  std::size_t reset_events_ = 0;  // kFlowReset not polled yet
+  std::size_t body_events_ = 0;   // kFrameAcked and kFrameDropped not polled yet
 
   std::uint64_t last_received_ns_ = 0;
   bool closed_by_peer_ = false;

@@ -86,6 +86,8 @@ Flow* Lane::find(FlowId id) noexcept {
 }
 
 Flow* Lane::make_flow(FlowId id) noexcept {
+  // A peer that opens flows only to end them waits until the ends were heard of: events_ is bounded.
+  if (reset_events_ >= flows_.size()) return nullptr;
   const auto free = std::find_if(flows_.begin(), flows_.end(), [](const Flow& f) { return f.state == FlowState::kFree; });
   if (free == flows_.end()) return nullptr;
   auto slots = std::move(free->rx_slots);
@@ -117,8 +119,8 @@ std::optional<FlowId> Lane::open_flow() noexcept {
 bool Lane::submit(FlowId id, FrameBody& body) noexcept {
   Flow* flow = find(id);
   if (flow == nullptr || flow->state != FlowState::kOpen) return false;
+  if (body_events_ >= tx_frames_.free_count()) return false;
   const std::uint32_t slot = tx_frames_.take();
-  if (slot == kNoSlot) return false;
   TxFrame& frame = tx_frames_[slot];
   frame.body = &body;
   frame.flow = id;
@@ -152,8 +154,10 @@ void Lane::consume(std::uint64_t now_ns, std::uint32_t slot) noexcept {
   grow_window(now_ns, *flow);
   const std::uint64_t limit = flow->rx_consumed + flow->rx_window;
   const std::uint32_t frames = flow->rx_floor + frame_window(config_);
-  // Said again in steps of an eighth of the window, so that credit costs few packets and never holds the peer back.
-  if (limit >= flow->rx_charge_limit + flow->rx_window / 8 || frames >= flow->rx_frame_limit + frame_window(config_) / 8) {
+  // Said again in steps of an eighth of the window, so that credit costs few packets and never holds the peer back; but
+  // what is left unsaid must never keep the largest frame from going once all before it is consumed.
+  const std::uint64_t step = std::min(flow->rx_window / 8, flow->rx_window - wire::kFrameBytesMax);
+  if (limit >= flow->rx_charge_limit + step || frames >= flow->rx_frame_limit + frame_window(config_) / 8) {
     flow->rx_charge_limit = std::max(flow->rx_charge_limit, limit);
     flow->rx_frame_limit = std::max(flow->rx_frame_limit, frames);
     set_credit_pending(*flow, true);
@@ -282,14 +286,24 @@ void Lane::set_credit_pending(Flow& flow, bool pending) noexcept {
 }
 
 void Lane::push_event(const LaneEvent& event) noexcept {
+  if (event.kind == LaneEventKind::kFlowReset) {
+    ++reset_events_;
+  } else if (event.kind != LaneEventKind::kFrameReceived) {
+    ++body_events_;
+  }
   events_[events_tail_] = event;
   events_tail_ = (events_tail_ + 1) % events_.size();
-  DWCP_ASSERT(events_tail_ != events_head_);  // one place per frame that can exist and two per flow
+  DWCP_ASSERT(events_tail_ != events_head_);  // one place per frame that can exist and two per flow: see submit, make_flow
 }
 
 bool Lane::poll_event(LaneEvent& event) noexcept {
   if (events_head_ == events_tail_) return false;
   event = events_[events_head_];
+  if (event.kind == LaneEventKind::kFlowReset) {
+    --reset_events_;
+  } else if (event.kind != LaneEventKind::kFrameReceived) {
+    --body_events_;
+  }
   events_head_ = (events_head_ + 1) % events_.size();
   return true;
 }
@@ -304,6 +318,23 @@ std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
   std::uint64_t sum = 0;
   for (const auto& stream : streams_) sum += stream->congestion().bandwidth_bytes_per_sec();
   return sum;
+}
+
+std::uint64_t Lane::backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept {
+  std::uint64_t sum = 2 * wire::kFrameBytesMax;  // one frame under way and one behind it, at the least
+  for (const auto& stream : streams_) {
+    const CongestionControl& congestion = stream->congestion();
+    const auto bandwidth = static_cast<double>(congestion.bandwidth_bytes_per_sec()) * 1e-9;
+    const auto backlog = static_cast<std::uint64_t>(bandwidth * static_cast<double>(backlog_ns));
+    const auto path = static_cast<std::uint64_t>(bandwidth * static_cast<double>(stream->rtt().smoothed_ns()));
+    sum += backlog + (congestion.starting_up() ? congestion.window_bytes() : path);
+  }
+  return sum;
+}
+
+bool Lane::flow_open(FlowId id) noexcept {
+  const Flow* flow = find(id);
+  return flow != nullptr && flow->state == FlowState::kOpen;
 }
 
 std::uint64_t Lane::min_rtt_ns() const noexcept {

@@ -40,7 +40,7 @@ DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> dat
   const auto& header = *reinterpret_cast<const wire::PacketHeader*>(datagram.data());
   if (wire::version_of(header.type) != wire::kVersion) return drop(DropReason::kWrongVersion);
   if (header.type != wire::type_byte(wire::PacketType::kData)) return drop(DropReason::kUnknownType);
-  if (header.session != session_.local_session) return drop(DropReason::kWrongSession);
+  if (!active_ || header.session != session_.local_session) return drop(DropReason::kWrongSession);
   if (header.stream >= streams_.size()) return drop(DropReason::kWrongStream);
   if (!wire::unseal(datagram)) return drop(DropReason::kBadSeal);
 
@@ -76,7 +76,7 @@ DropReason Lane::take_chunks(std::uint64_t now_ns, Received& packet) noexcept {
       case wire::ChunkType::kReset: reason = take_reset(packet); break;
       case wire::ChunkType::kClose:
         if (packet.take<wire::CloseChunk>() == nullptr) return DropReason::kMalformedChunk;
-        closed_by_peer_ = true;
+        closed_by_peer_ = true;  // the peer's reason is its own business: for us the link is lost
         break;
       default: return DropReason::kMalformedChunk;
     }
@@ -127,9 +127,13 @@ DropReason Lane::take_reset(Received& packet) noexcept {
   const auto* reset = packet.take<wire::ResetChunk>();
   if (reset == nullptr) return DropReason::kMalformedChunk;
   packet.ack_eliciting = true;
-  Flow* flow = nullptr;
-  if (!flow_of_peer(static_cast<FlowId>(reset->flow.value()), flow)) return DropReason::kOverCredit;
-  if (flow == nullptr) return DropReason::kNone;
+  const auto id = static_cast<FlowId>(reset->flow.value());
+  Flow* flow = find(id);
+  if (flow == nullptr) {
+    // Over before anything of it came: nobody here knows of it, so nobody is told and no place is taken.
+    if (peer_may_open(id)) note_peer_flow(id);
+    return DropReason::kNone;
+  }
   if (flow->state == FlowState::kOpen) {
     const bool known = reset->reason != 0 && reset->reason <= static_cast<std::uint8_t>(EndReason::kMaxValue);
     end_flow(*flow, true, known ? static_cast<EndReason>(reset->reason) : EndReason::kProtocolError);
@@ -156,30 +160,39 @@ DropReason Lane::take_data(Received& packet) noexcept {
   return store(*flow, static_cast<FrameSeq>(data->frame.value()), frame_bytes, data->offset, bytes);
 }
 
+// Ids of the peer's parity that it has not used yet, as far as the last 64 are remembered.
+bool Lane::peer_may_open(FlowId id) const noexcept {
+  if (raw(id) == 0 || (raw(id) % 2 == 1) == session_.opens_odd_flows) return false;
+  if (raw(id) > peer_flow_highest_) return true;
+  const std::uint32_t steps = (peer_flow_highest_ - raw(id)) / 2;
+  return steps < 64 && (peer_flow_seen_ >> steps & 1) == 0;
+}
+
+void Lane::note_peer_flow(FlowId id) noexcept {
+  if (raw(id) <= peer_flow_highest_) {
+    peer_flow_seen_ |= std::uint64_t{1} << (peer_flow_highest_ - raw(id)) / 2;
+    return;
+  }
+  const std::uint32_t steps = (raw(id) - peer_flow_highest_) / 2;
+  peer_flow_seen_ = steps >= 64 ? 1 : peer_flow_seen_ << steps | 1;
+  peer_flow_highest_ = raw(id);
+}
+
 // The flow a chunk of the peer speaks of: one that is open, or a new one the peer may open.  Null for flows that are over
 // and for ids the peer may not use.
 bool Lane::flow_of_peer(FlowId id, Flow*& flow) noexcept {
   flow = find(id);
-  const bool peers = (raw(id) % 2 == 1) != session_.opens_odd_flows;
-  if (flow != nullptr || !peers || raw(id) == 0) return true;
-  const bool newest = raw(id) > peer_flow_highest_;
-  const std::uint32_t steps = (newest ? raw(id) - peer_flow_highest_ : peer_flow_highest_ - raw(id)) / 2;
-  if (!newest && (steps >= 64 || (peer_flow_seen_ >> steps & 1) != 0)) return true;
+  if (flow != nullptr || !peer_may_open(id)) return true;
   flow = make_flow(id);
   if (flow == nullptr) return false;
-  if (newest) {
-    peer_flow_seen_ = steps >= 64 ? 1 : peer_flow_seen_ << steps | 1;
-    peer_flow_highest_ = raw(id);
-  } else {
-    peer_flow_seen_ |= std::uint64_t{1} << steps;
-  }
+  note_peer_flow(id);
   return true;
 }
 
 // The peer broke the flow's rules: it is over, and both codecs hear of it.
 DropReason Lane::violate(Flow& flow, DropReason reason) noexcept {
-  push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = EndReason::kProtocolError});
   fail_flow(flow, EndReason::kProtocolError);
+  push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = EndReason::kProtocolError});
   return reason;
 }
 
@@ -246,7 +259,9 @@ void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
   flow.rx_grown_ns = now_ns;
   flow.rx_grown_consumed = flow.rx_consumed;
   if (!fast) return;
-  const std::uint64_t room = config_.rx_arena_bytes - rx_committed_;
+  // Every flow that may still be opened starts with its first window, whatever the others have grown to.
+  const std::uint64_t promised = rx_committed_ + window_initial(config_) * (flows_.size() - flows_open());
+  const std::uint64_t room = config_.rx_arena_bytes - std::min<std::uint64_t>(promised, config_.rx_arena_bytes);
   const std::uint64_t more = std::min(flow.rx_window, room);
   flow.rx_window += more;
   rx_committed_ += more;

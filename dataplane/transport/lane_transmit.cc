@@ -19,6 +19,7 @@ constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::Ac
 }  // namespace
 
 std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) noexcept {
+  if (!active_) return 0;
   std::size_t n = 0;
   for (std::size_t i = 0; i < streams_.size() && n < batch.size(); ++i) {
     Stream& stream = *streams_[(stream_turn_ + i) % streams_.size()];
@@ -54,7 +55,7 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
 
   if (stream.received().wanted()) size += put_ack(now_ns, stream, room());
   const std::size_t before = size;
-  if (may_send || probe) {
+  if ((may_send || probe) && !closing) {
     size += put_resets(record, room());
     size += put_credits(record, room());
     size += put_data(record, room());
@@ -65,7 +66,7 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
     size += sizeof(wire::CloseChunk);
     --closes_pending_;
   }
-  bool eliciting = size != before && !closing;
+  bool eliciting = size != before && !closing;  // CLOSE goes without data, so that nothing in it needs repair
   if (!eliciting && (probe || ping)) {
     out.data[size++] = static_cast<std::uint8_t>(wire::ChunkType::kPing);
     eliciting = true;
@@ -177,28 +178,31 @@ std::size_t Lane::put_data(SentPacket& record, std::span<std::uint8_t> room) noe
   return size;
 }
 
-bool Lane::next_repair(SentRange& range, std::uint32_t length_max) noexcept {
+// Whether a range is to be repaired.  What came through after all, or belongs to a frame that is over, is forgotten first.
+bool Lane::repair_waiting() noexcept {
   while (!repairs_.empty()) {
-    SentRange& front = repairs_.front();
-    TxFrame& frame = tx_frames_[front.slot];
-    if (frame.generation != front.generation || frame.body == nullptr) {
-      repairs_.pop();
-      continue;
+    const SentRange& front = repairs_.front();
+    const TxFrame& frame = tx_frames_[front.slot];
+    if (frame.generation == front.generation && frame.body != nullptr &&
+        !frame.acked.contains(front.offset, front.offset + front.length)) {
+      return true;
     }
-    const auto hole = frame.acked.first_hole(front.offset, front.offset + front.length);
-    if (hole.begin == hole.end) {
-      repairs_.pop();  // came through after all
-      continue;
-    }
-    range = {.slot = front.slot,
-             .generation = front.generation,
-             .offset = hole.begin,
-             .length = std::min(hole.end - hole.begin, length_max)};
-    repairs_.trim_front(hole.begin + range.length - front.offset);
-    if (repairs_.front().length == 0) repairs_.pop();
-    return true;
+    repairs_.pop();
   }
   return false;
+}
+
+bool Lane::next_repair(SentRange& range, std::uint32_t length_max) noexcept {
+  if (!repair_waiting()) return false;
+  const SentRange front = repairs_.front();
+  const auto hole = tx_frames_[front.slot].acked.first_hole(front.offset, front.offset + front.length);
+  range = {.slot = front.slot,
+           .generation = front.generation,
+           .offset = hole.begin,
+           .length = std::min(hole.end - hole.begin, length_max)};
+  repairs_.trim_front(hole.begin + range.length - front.offset);
+  if (repairs_.front().length == 0) repairs_.pop();
+  return true;
 }
 
 // A frame is admitted, in order, when the peer's credit covers all of it.
@@ -213,7 +217,7 @@ bool Lane::admit(Flow& flow, TxFrame& frame) noexcept {
 }
 
 bool Lane::data_waiting() noexcept {
-  if (!repairs_.empty()) return true;
+  if (repair_waiting()) return true;
   return std::any_of(flows_.begin(), flows_.end(), [this](Flow& flow) {
     return flow.state == FlowState::kOpen && flow.tx_head != kNoSlot && admit(flow, tx_frames_[flow.tx_head]);
   });
@@ -250,10 +254,13 @@ void Lane::queue_probe(Stream& stream) noexcept {
 }
 
 void Lane::on_time(std::uint64_t now_ns) noexcept {
+  if (!active_) return;
   for (const auto& stream : streams_) stream->on_time(now_ns, *this);
 }
 
 std::uint64_t Lane::deadline_ns() const noexcept {
+  if (!active_) return kNever;
+  if (closes_pending_ != 0) return 0;
   std::uint64_t least = kNever;
   const bool waiting = const_cast<Lane*>(this)->data_waiting() || control_waiting();
   for (const auto& stream : streams_) {

@@ -20,7 +20,8 @@ class Pacer {
   [[nodiscard]] bool may_send(std::uint64_t now_ns) const noexcept { return next_ns_ <= now_ns; }
 
   void on_sent(std::uint64_t now_ns, std::uint64_t bytes) noexcept {
-    if (bytes_per_sec_ == 0) return;
+    // Probes and pings do not wait for the pacer; nor do they make others wait longer, or a blackout would end in silence.
+    if (bytes_per_sec_ == 0 || next_ns_ > now_ns) return;
     next_ns_ = std::max(next_ns_, now_ns - std::min(now_ns, kCatchUpNs));
     const std::uint64_t scaled = bytes * kNsPerSec + remainder_;
     next_ns_ += scaled / bytes_per_sec_;

@@ -4,6 +4,7 @@
 // sending never allocates.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "base/assert.h"
 #include "dataplane/transport/ids.h"
+#include "dataplane/wire/limits.h"
 
 namespace dwcp {
 
@@ -71,6 +73,8 @@ class SentPagePool {
   void put(SentPage* page) noexcept { free_.push_back(page); }
   [[nodiscard]] std::size_t pages() const noexcept { return pages_; }
   [[nodiscard]] std::size_t free_pages() const noexcept { return free_.size(); }
+  // What data leaves for ACKs and probes: a page per stream, but never most of a small pool.
+  [[nodiscard]] std::size_t spare_pages() const noexcept { return std::min<std::size_t>(wire::kStreamsMax, pages_ / 4); }
 
  private:
   std::size_t pages_;
@@ -101,7 +105,7 @@ class SentMap {
   }
 
   // The same, leaving pages that ACKs and probes of all streams may still need.
-  [[nodiscard]] bool can_push_spared() noexcept { return pool_.free_pages() > kSparePages && can_push(); }
+  [[nodiscard]] bool can_push_spared() noexcept { return pool_.free_pages() > pool_.spare_pages() && can_push(); }
 
   // The record of packet number next(), which becomes part of the map.  Requires can_push().
   SentPacket& push() noexcept {
@@ -142,8 +146,6 @@ class SentMap {
   }
 
  private:
-  static constexpr std::size_t kSparePages = 64;
-
   // One page more than the pool has: base and next never share a ring place with different pages.
   [[nodiscard]] std::size_t page_of(PacketNumber number) const noexcept { return number / SentPage::kRecords % ring_.size(); }
 

@@ -157,6 +157,7 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, SentSink& sink) noexce
     ++counters_.persistent_congestions;
     rtt_.forget_min();
     congestion_->on_persistent_congestion(now_ns);
+    return 0;  // an outage, not a rate of loss
   }
   return lost_bytes;
 }

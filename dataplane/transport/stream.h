@@ -46,6 +46,19 @@ struct StreamCounters {
   std::uint64_t losses_spurious = 0;
   std::uint64_t probes_sent = 0;     // PTO
   std::uint64_t persistent_congestions = 0;
+
+  StreamCounters& operator+=(const StreamCounters& other) noexcept {
+    packets_sent += other.packets_sent;
+    packets_received += other.packets_received;
+    bytes_sent += other.bytes_sent;
+    bytes_received += other.bytes_received;
+    packets_acked += other.packets_acked;
+    packets_lost += other.packets_lost;
+    losses_spurious += other.losses_spurious;
+    probes_sent += other.probes_sent;
+    persistent_congestions += other.persistent_congestions;
+    return *this;
+  }
 };
 
 // Contiguous packet numbers [first, last] from an ACK chunk, highest range first.
@@ -60,7 +73,9 @@ class Stream {
   static constexpr std::uint64_t kPeerAckDelayMaxNs = 5 * kNsPerMs;
 
   Stream(StreamId id, SentPagePool& pages, std::unique_ptr<CongestionControl> congestion)
-      : id_(id), sent_(pages), congestion_(std::move(congestion)) {}
+      : id_(id), sent_(pages), congestion_(std::move(congestion)) {
+    pacer_.set_rate(congestion_->pacing_bytes_per_sec());
+  }
 
   [[nodiscard]] StreamId id() const noexcept { return id_; }
 
@@ -116,7 +131,7 @@ class Stream {
 
   void settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber last, AckSample& sample, SentSink& sink) noexcept;
   void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
-  // Declares lost what RFC 9002 §6.1 says is; returns the bytes.
+  // Declares lost what RFC 9002 §6.1 says is; returns the bytes congestion control is to hear of.
   std::uint64_t detect_losses(std::uint64_t now_ns, SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;
   void set_timer() noexcept;

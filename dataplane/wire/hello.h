@@ -15,22 +15,24 @@
 namespace dwcp::wire {
 
 inline constexpr std::size_t kNameBytesMax = 64;
+inline constexpr std::uint8_t kHelloAnswerWanted = 1;
 
 struct HelloPacket {
   std::uint8_t type;       // type_byte(kHello)
-  std::uint8_t flags;      // kHelloEchoed: echo_nonce is the peer's current nonce
+  std::uint8_t flags;      // kHelloAnswerWanted: the sender has no agreement yet
   be16 datagram_bytes;     // largest UDP payload the sender can receive
   be64 nonce;              // the sender's, new at each start
   be64 echo_nonce;         // the last nonce heard from the peer, 0 before
   be32 session;            // what the peer writes into the packets it sends to us
   be32 flows;              // flows the sender accepts at once
   be64 window_bytes;       // credit a flow starts with, in charged bytes
+  be32 frame_window;       // frames of a flow the sender tracks at once
   std::uint8_t streams;    // streams the sender accepts
   std::uint8_t name_bytes;
   be16 reserved;           // 0
   std::uint8_t name[kNameBytesMax];  // the sender's gateway name, zero-filled
 };
-static_assert(sizeof(HelloPacket) == 104 && alignof(HelloPacket) == 1);
-static_assert(offsetof(HelloPacket, nonce) == 4 && offsetof(HelloPacket, session) == 20 && offsetof(HelloPacket, name) == 40);
+static_assert(sizeof(HelloPacket) == 108 && alignof(HelloPacket) == 1);
+static_assert(offsetof(HelloPacket, nonce) == 4 && offsetof(HelloPacket, session) == 20 && offsetof(HelloPacket, name) == 44);
 
 }  // namespace dwcp::wire

@@ -108,6 +108,7 @@ expected<void, std::string> DpdkPort::bring_up(const DpdkPortConfig& config) {
     return error("MTU " + std::to_string(config.mtu) + " asked, allowed are " + std::to_string(least) + ".." +
                  std::to_string(allowed));
   }
+  if (const auto result = plan_buffers(config); !result) return result;
 
   rte_eth_conf conf{};
   conf.rxmode.mtu = config.mtu;
@@ -149,36 +150,47 @@ expected<void, std::string> DpdkPort::set_mtu(std::uint16_t mtu, std::uint32_t a
                std::to_string(allowed) + advice);
 }
 
-expected<void, std::string> DpdkPort::set_up_queues(const DpdkPortConfig& config) {
-  std::uint16_t rx = config.rx_descriptors;
-  std::uint16_t tx = config.tx_descriptors;
-  if (const int code = rte_eth_dev_adjust_nb_rx_tx_desc(port_id_, &rx, &tx); code != 0) {
-    return error("refused " + std::to_string(rx) + "/" + std::to_string(tx) + " descriptors", code);
+// Everything that can be refused before the device is touched, is.
+expected<void, std::string> DpdkPort::plan_buffers(const DpdkPortConfig& config) {
+  rx_descriptors_ = config.rx_descriptors;
+  tx_descriptors_ = config.tx_descriptors;
+  if (const int code = rte_eth_dev_adjust_nb_rx_tx_desc(port_id_, &rx_descriptors_, &tx_descriptors_); code != 0) {
+    return error("refused " + std::to_string(config.rx_descriptors) + "/" + std::to_string(config.tx_descriptors) +
+                     " descriptors",
+                 code);
   }
   // Both rings full, the lcore's cache (which may hold half as much again), and a burst each way in hand.
-  const std::uint32_t needed = std::uint32_t{rx} + tx + kPoolCache * 3 / 2 + 4 * kBurstMax;
-  const std::uint32_t mbufs = config.mbufs_per_queue == 0 ? needed : config.mbufs_per_queue;
-  if (mbufs < needed) {
-    return error(std::to_string(mbufs) + " mbufs per queue asked, " + std::to_string(rx) + "+" + std::to_string(tx) +
-                 " descriptors need at least " + std::to_string(needed));
+  const std::uint32_t needed =
+      std::uint32_t{rx_descriptors_} + tx_descriptors_ + kPoolCache * 3 / 2 + 4 * std::uint32_t{kBurstMax};
+  mbufs_ = config.mbufs_per_queue == 0 ? needed : config.mbufs_per_queue;
+  if (mbufs_ < needed) {
+    return error(std::to_string(mbufs_) + " mbufs per queue asked, " + std::to_string(rx_descriptors_) + "+" +
+                 std::to_string(tx_descriptors_) + " descriptors need at least " + std::to_string(needed));
   }
+  return {};
+}
+
+expected<void, std::string> DpdkPort::set_up_queues(const DpdkPortConfig& config) {
   const int socket = socket_ < 0 ? SOCKET_ID_ANY : socket_;
   const auto ring_socket = static_cast<unsigned>(socket);
   for (std::uint16_t q = 0; q < config.queues; ++q) {
     const std::string pool_name = "dwcp_" + std::to_string(port_id_) + "_" + std::to_string(q);
-    rte_mempool* pool = rte_pktmbuf_pool_create(pool_name.c_str(), mbufs, kPoolCache, 0, data_room(config.mtu), socket);
+    rte_mempool* pool =
+        rte_pktmbuf_pool_create(pool_name.c_str(), mbufs_, kPoolCache, 0, data_room(config.mtu), socket);
     if (pool == nullptr) {
-      const std::uint64_t megabytes = (std::uint64_t{mbufs} * (data_room(config.mtu) + 256U) >> 20) + 1;
+      const std::uint64_t megabytes = (std::uint64_t{mbufs_} * (data_room(config.mtu) + 256U) >> 20) + 1;
       return error("no memory for the " + std::to_string(megabytes) + " MB of buffers of queue " + std::to_string(q) +
                        " (give hugepages, or -m with --no-huge, or fewer descriptors)",
                    rte_errno);
     }
     pools_.push_back(pool);
-    if (const int code = rte_eth_rx_queue_setup(port_id_, q, rx, ring_socket, nullptr, pool); code != 0) {
-      return error("RX queue " + std::to_string(q) + " with " + std::to_string(rx) + " descriptors refused", code);
+    if (const int code = rte_eth_rx_queue_setup(port_id_, q, rx_descriptors_, ring_socket, nullptr, pool); code != 0) {
+      return error(
+          "RX queue " + std::to_string(q) + " with " + std::to_string(rx_descriptors_) + " descriptors refused", code);
     }
-    if (const int code = rte_eth_tx_queue_setup(port_id_, q, tx, ring_socket, nullptr); code != 0) {
-      return error("TX queue " + std::to_string(q) + " with " + std::to_string(tx) + " descriptors refused", code);
+    if (const int code = rte_eth_tx_queue_setup(port_id_, q, tx_descriptors_, ring_socket, nullptr); code != 0) {
+      return error(
+          "TX queue " + std::to_string(q) + " with " + std::to_string(tx_descriptors_) + " descriptors refused", code);
     }
     queues_.push_back(std::make_unique<DpdkQueue>(port_id_, q, pool, info_));
   }

@@ -66,6 +66,7 @@ class DpdkPort {
  private:
   DpdkPort() = default;
   [[nodiscard]] expected<void, std::string> bring_up(const DpdkPortConfig& config);
+  [[nodiscard]] expected<void, std::string> plan_buffers(const DpdkPortConfig& config);
   [[nodiscard]] expected<void, std::string> set_up_queues(const DpdkPortConfig& config);
   [[nodiscard]] expected<void, std::string> set_mtu(std::uint16_t mtu, std::uint32_t allowed);
   void listen_to_groups(bool promiscuous) noexcept;
@@ -75,6 +76,9 @@ class DpdkPort {
   std::uint16_t port_id_ = 0;
   std::string name_;
   int socket_ = -1;
+  std::uint16_t rx_descriptors_ = 0;
+  std::uint16_t tx_descriptors_ = 0;
+  std::uint32_t mbufs_ = 0;  // per queue
   bool configured_ = false;
   bool started_ = false;
   bool rss_ = false;

@@ -24,7 +24,9 @@ const std::vector<std::uint8_t>& pattern() {
 }
 
 // Where the contents of a frame stand in the pattern.
-std::size_t pattern_offset(FlowId flow, FrameSeq seq) { return Rng(raw(flow) * 1000003ULL + raw(seq)).below(kPatternBytes); }
+std::size_t pattern_offset(std::uint64_t epoch, FlowId flow, FrameSeq seq) {
+  return Rng(epoch * 7919 + raw(flow) * 1000003ULL + raw(seq)).below(kPatternBytes);
+}
 
 }  // namespace
 
@@ -67,33 +69,66 @@ std::uint64_t Side::deadline_ns() const noexcept {
   return least;
 }
 
+void Side::reset(FlowId flow, EndReason reason) {
+  lane_.reset_flow(flow, reason);
+  stop_offering(flow);
+}
+
+void Side::stop_offering(FlowId flow) noexcept {
+  for (Offer& offer : offers_) {
+    if (offer.flow == flow) offer.frames = offer.submitted;
+  }
+}
+
+void Side::restart(std::uint64_t now_ns, const LaneSession& session) {
+  lane_.abandon(EndReason::kLinkLost);
+  if (lane_.deadline_ns() != kNever) fail("an abandoned lane wants to run");
+  for (Offer& offer : offers_) offer.frames = offer.submitted;
+  consume_free_ns_ = 0;
+  take_events(now_ns);
+  while (!waiting_.empty()) {
+    lane_.consume(now_ns, waiting_.front().rx_slot);
+    waiting_.pop_front();
+  }
+  if (!lane_.drained()) fail("an abandoned lane is not drained");
+  if (!bodies_out_.empty() || !all_acked()) fail("an abandoned lane kept a body");
+  if (lane_.rx_free_bytes() != setup_.lane.rx_arena_bytes / wire::kCellBytes * wire::kCellBytes) {
+    fail("an abandoned lane kept cells");
+  }
+  (void)lane_.start(now_ns, session, lane_.make_streams(session));
+  offers_.clear();
+  delivered_.clear();
+  resets_.clear();
+  ++epoch_;
+}
+
+// False when the lane or the arena has no room.
+bool Side::submit_next(Offer& offer) {
+  if (free_bodies_.empty()) {
+    bodies_.push_back(std::make_unique<FrameBody>());
+    free_bodies_.push_back(bodies_.back().get());
+  }
+  FrameBody* body = free_bodies_.back();
+  Rng sizes(setup_.seed * 77 + raw(offer.flow) * 1000003ULL + offer.submitted);
+  const auto bytes = static_cast<std::uint32_t>(offer.frame_bytes_min +
+                                                sizes.below(offer.frame_bytes_max - offer.frame_bytes_min + 1));
+  if (!tx_cells_.allocate(*body, bytes)) return false;
+  const auto seq = static_cast<FrameSeq>(offer.submitted);
+  if (setup_.contents) body->write(0, std::span(pattern()).subspan(pattern_offset(epoch_, offer.flow, seq), bytes));
+  if (!lane_.submit(offer.flow, *body)) {
+    tx_cells_.release(*body);
+    return false;
+  }
+  free_bodies_.pop_back();
+  bodies_out_.insert(body);
+  ++offer.submitted;
+  return true;
+}
+
 void Side::submit_offers() {
   for (Offer& offer : offers_) {
-    // A backlog of 16 frames keeps the lane busy; more would only move memory.
-    while (offer.submitted < offer.frames && offer.submitted - offer.acked - offer.dropped < lane_.config().tx_frames_max) {
-      if (resets_.contains(raw(offer.flow))) {
-        offer.frames = offer.submitted;
-        break;
-      }
-      if (tx_cells_.free_bytes() < wire::kFrameBytesMax) return;
-      if (free_bodies_.empty()) {
-        bodies_.push_back(std::make_unique<FrameBody>());
-        free_bodies_.push_back(bodies_.back().get());
-      }
-      FrameBody* body = free_bodies_.back();
-      Rng sizes(setup_.seed * 77 + raw(offer.flow) * 1000003ULL + offer.submitted);
-      const auto bytes = static_cast<std::uint32_t>(
-          offer.frame_bytes_min + sizes.below(offer.frame_bytes_max - offer.frame_bytes_min + 1));
-      if (!tx_cells_.allocate(*body, bytes)) return;
-      const auto seq = static_cast<FrameSeq>(offer.submitted);
-      body->write(0, std::span(pattern()).subspan(pattern_offset(offer.flow, seq), bytes));
-      if (!lane_.submit(offer.flow, *body)) {
-        tx_cells_.release(*body);
-        break;
-      }
-      free_bodies_.pop_back();
-      ++bodies_out_;
-      ++offer.submitted;
+    if (!lane_.flow_open(offer.flow)) continue;
+    while (offer.submitted < offer.frames && lane_.tx_frames_free() != 0 && submit_next(offer)) {
     }
   }
 }
@@ -102,19 +137,30 @@ void Side::check_frame(const LaneEvent& event) {
   const RxFrame& frame = lane_.rx_frame(event.rx_slot);
   if (!delivered_[raw(event.flow)].insert(raw(event.seq)).second) fail("a frame was delivered twice");
   if (frame.flow != event.flow || frame.seq != event.seq) fail("a frame was delivered under another name");
-  const std::uint8_t* want = pattern().data() + pattern_offset(event.flow, event.seq);
-  for (std::size_t done = 0; done < frame.body.bytes; done += wire::kCellBytes) {
+  const std::uint8_t* want = pattern().data() + pattern_offset(epoch_, event.flow, event.seq);
+  for (std::size_t done = 0; setup_.contents && done < frame.body.bytes; done += wire::kCellBytes) {
     const std::size_t n = std::min<std::size_t>(wire::kCellBytes, frame.body.bytes - done);
     if (std::memcmp(frame.body.cells[done / wire::kCellBytes], want + done, n) != 0) fail("a frame was delivered damaged");
   }
   bytes_delivered_ += frame.body.bytes;
 }
 
+void Side::take_body(const LaneEvent& event) {
+  if (bodies_out_.erase(event.body) != 1) fail("a body came back that was not out");
+  const bool acked = event.kind == LaneEventKind::kFrameAcked;
+  for (Offer& offer : offers_) {
+    if (offer.flow == event.flow) ++(acked ? offer.acked : offer.dropped);
+  }
+  tx_cells_.release(*event.body);
+  free_bodies_.push_back(event.body);
+}
+
 void Side::take_events(std::uint64_t now_ns) {
   LaneEvent event;
   while (lane_.poll_event(event)) {
+    if (resets_.contains(raw(event.flow))) fail("an event for a flow that was reported over");
     switch (event.kind) {
-      case LaneEventKind::kFrameReceived: {
+      case LaneEventKind::kFrameReceived:
         check_frame(event);
         consume_free_ns_ = std::max(consume_free_ns_, now_ns);
         if (setup_.consume_bytes_per_sec != 0) {
@@ -122,20 +168,11 @@ void Side::take_events(std::uint64_t now_ns) {
         }
         waiting_.push_back({.ready_ns = consume_free_ns_ + setup_.consume_delay_ns, .rx_slot = event.rx_slot});
         break;
-      }
       case LaneEventKind::kFrameAcked:
-      case LaneEventKind::kFrameDropped: {
-        const bool acked = event.kind == LaneEventKind::kFrameAcked;
-        for (Offer& offer : offers_) {
-          if (offer.flow == event.flow) ++(acked ? offer.acked : offer.dropped);
-        }
-        tx_cells_.release(*event.body);
-        free_bodies_.push_back(event.body);
-        --bodies_out_;
-        break;
-      }
+      case LaneEventKind::kFrameDropped: take_body(event); break;
       case LaneEventKind::kFlowReset:
-        if (!resets_.emplace(raw(event.flow), event.reason).second) fail("a flow was reset twice");
+        resets_.emplace(raw(event.flow), event.reason);
+        stop_offering(event.flow);
         break;
     }
   }
@@ -147,6 +184,7 @@ void Side::take_events(std::uint64_t now_ns) {
 
 void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
   while (const auto delivery = in.receive(now_ns)) (void)lane_.receive(now_ns, delivery->bytes);
+  take_events(now_ns);
   submit_offers();
   lane_.on_time(now_ns);
   TxDatagram datagram{.data = datagram_.data(), .capacity = static_cast<std::uint32_t>(datagram_.size())};
@@ -157,17 +195,24 @@ void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
 LanePair::LanePair(const PairSetup& setup) : setup_(setup) {
   pipes_[0] = std::make_unique<DatagramPipe>(setup.forward, setup.seed * 4 + 1);
   pipes_[1] = std::make_unique<DatagramPipe>(setup.backward, setup.seed * 4 + 2);
-  for (std::uint32_t i = 0; i < 2; ++i) {
-    LaneSession session;
-    session.local_session = 100 + i;
-    session.remote_session = 101 - i;
-    session.opens_odd_flows = i == 0;
-    session.peer_flows_max = setup.lane.flows_max;
-    session.peer_window_bytes = Lane::window_initial(setup.lane);
-    session.peer_frame_window = Lane::frame_window(setup.lane);
-    session.seed = setup.seed;
-    sides_[i] = std::make_unique<Side>(setup_, session);
-  }
+  for (std::uint32_t i = 0; i < 2; ++i) sides_[i] = std::make_unique<Side>(setup_, session(i));
+}
+
+LaneSession LanePair::session(std::uint32_t side) const noexcept {
+  LaneSession session;
+  session.local_session = 100 + 2 * epoch_ + side;
+  session.remote_session = 101 + 2 * epoch_ - side;
+  session.opens_odd_flows = side == 0;
+  session.peer_flows_max = setup_.lane.flows_max;
+  session.peer_window_bytes = Lane::window_initial(setup_.lane);
+  session.peer_frame_window = Lane::frame_window(setup_.lane);
+  session.seed = setup_.seed;
+  return session;
+}
+
+void LanePair::restart() {
+  ++epoch_;
+  for (std::uint32_t i = 0; i < 2; ++i) sides_[i]->restart(now_ns_, session(i));
 }
 
 bool LanePair::run_until(std::uint64_t deadline_ns, const std::function<bool()>& stop) {

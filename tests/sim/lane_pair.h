@@ -3,8 +3,8 @@
 //
 //   LanePair world(setup); world.offer(...); world.run_until(t, stop); ... world.side(0).lane() ...
 //
-// Each side is an endpoint with an application: it submits frames whose contents follow from flow and number, and checks
-// every frame that arrives, once and intact.  A failed check throws, with the seed in the message.
+// Each side is an endpoint with an application: it submits frames whose contents follow from session, flow and number, and
+// checks every frame that arrives, once and intact, and that every body it lent comes back once.  A failed check throws.
 #pragma once
 
 #include <array>
@@ -32,6 +32,7 @@ struct PairSetup {
   std::size_t tx_arena_bytes = 64U << 20;
   std::uint64_t consume_delay_ns = 0;           // the receiving codec takes this long per frame
   std::uint64_t consume_bytes_per_sec = 0;      // and no more than this; 0 = any
+  bool contents = true;                         // false: frames are neither filled nor compared, for measuring
 };
 
 // A direction of a flow: what is offered and what came of it.
@@ -51,6 +52,12 @@ class Side {
 
   [[nodiscard]] Lane& lane() noexcept { return lane_; }
   Offer& offer(FlowId flow, std::uint64_t frames, std::uint32_t bytes_min, std::uint32_t bytes_max);
+  // Ends the flow as its application would.
+  void reset(FlowId flow, EndReason reason);
+  // Submits no more frames of the flow.
+  void stop_offering(FlowId flow) noexcept;
+  // Abandons the session, takes back all it held, checks that the lane is drained, and begins another.
+  void restart(std::uint64_t now_ns, const LaneSession& session);
 
   void pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out);
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept;
@@ -60,7 +67,7 @@ class Side {
   [[nodiscard]] std::map<std::uint32_t, EndReason>& resets() noexcept { return resets_; }
   [[nodiscard]] std::deque<Offer>& offers() noexcept { return offers_; }
   [[nodiscard]] bool all_acked() const noexcept;
-  [[nodiscard]] bool bodies_home() const noexcept { return bodies_out_ == 0; }
+  [[nodiscard]] bool bodies_home() const noexcept { return bodies_out_.empty(); }
   [[nodiscard]] bool idle() const noexcept { return waiting_.empty(); }
 
  private:
@@ -70,6 +77,8 @@ class Side {
   };
 
   void submit_offers();
+  [[nodiscard]] bool submit_next(Offer& offer);
+  void take_body(const LaneEvent& event);
   void take_events(std::uint64_t now_ns);
   void check_frame(const LaneEvent& event);
   [[noreturn]] void fail(const std::string& what) const;
@@ -81,10 +90,11 @@ class Side {
   std::deque<Offer> offers_;
   std::vector<std::unique_ptr<FrameBody>> bodies_;
   std::vector<FrameBody*> free_bodies_;
-  std::size_t bodies_out_ = 0;
+  std::set<const FrameBody*> bodies_out_;
   std::map<std::uint32_t, std::set<std::uint32_t>> delivered_;  // flow -> frame numbers
   std::map<std::uint32_t, EndReason> resets_;
   std::deque<Waiting> waiting_;
+  std::uint64_t epoch_ = 0;  // sessions begun before this one
   std::uint64_t consume_free_ns_ = 0;
   std::uint64_t bytes_delivered_ = 0;
   std::vector<std::uint8_t> datagram_;
@@ -100,11 +110,16 @@ class LanePair {
 
   // Runs until `deadline_ns` or until stop() says so; true when stop() did.
   bool run_until(std::uint64_t deadline_ns, const std::function<bool()>& stop = {});
+  // Both sides lose their session at once and begin another; what is on the way stays on the way.
+  void restart();
   // Every frame offered is acknowledged and consumed, nothing is in flight.
   [[nodiscard]] bool settled() const noexcept;
 
  private:
+  [[nodiscard]] LaneSession session(std::uint32_t side) const noexcept;
+
   PairSetup setup_;
+  std::uint32_t epoch_ = 0;
   std::array<std::unique_ptr<DatagramPipe>, 2> pipes_;
   std::array<std::unique_ptr<Side>, 2> sides_;
   std::uint64_t now_ns_ = kNsPerSec;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kReportNs = kNsPerSec;
 constexpr std::uint64_t kQuietNs = 2 * kNsPerMs;     // without frames for so long: sleep on the rings
-constexpr std::uint64_t kRingLookNs = 5 * kNsPerMs;  // at most between two looks; a ring lasts 16 ms or more
+constexpr std::uint64_t kRingLookNs = 5 * kNsPerMs;  // at most between two looks; a ring lasts 65 ms or more
 
 std::uint64_t clock_ns(clockid_t clock) noexcept {
   timespec now{};

@@ -16,22 +16,25 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-unexpected<Fault> fault(Exit exit, std::string text) { return unexpected<Fault>({exit, std::move(text)}); }
+unexpected<Fault> fault(Exit exit, std::string text) {
+  return unexpected<Fault>({exit, std::move(text)});
+}
 
 Fault connect_fault(const std::string& path, int error) {
   switch (error) {
     case ENOENT:
     case ECONNREFUSED:
     case ENOTDIR:
-      return {Exit::kNotRunning, "no gateway runs at " + path +
-                                     " (" + std::strerror(error) + "); start dwcp-gateway, or say which one with --gateway, "
+      return {Exit::kNotRunning, "no gateway runs at " + path + " (" + std::strerror(error) +
+                                     "); start dwcp-gateway, or say which one with --gateway, "
                                      "--runtime-dir or --file-prefix"};
     case EACCES:
     case EPERM:
       return {Exit::kDenied, "no right to open " + path + "; run as the gateway's user, or as root"};
     case EAGAIN:
       return {Exit::kTimeout, path + " does not accept connections in time; the gateway hangs or is overrun"};
-    default: return {Exit::kFailed, "cannot connect to " + path + ": " + std::strerror(error)};
+    default:
+      return {Exit::kFailed, "cannot connect to " + path + ": " + std::strerror(error)};
   }
 }
 
@@ -67,7 +70,9 @@ Client::~Client() {
   if (socket_ >= 0) close(socket_);
 }
 
-Client::Client(Client&& other) noexcept { *this = std::move(other); }
+Client::Client(Client&& other) noexcept {
+  *this = std::move(other);
+}
 
 Client& Client::operator=(Client&& other) noexcept {
   std::swap(socket_, other.socket_);
@@ -85,7 +90,8 @@ expected<void, Fault> Client::wait_for(short events) {
     const int ready = left > 0 ? poll(&watched, 1, static_cast<int>(left)) : 0;
     if (ready > 0) return {};
     if (ready == 0) {
-      return fault(Exit::kTimeout, "the gateway at " + path_ + " does not answer in time; try a longer --timeout-ms, and see its log");
+      return fault(Exit::kTimeout,
+                   "the gateway at " + path_ + " does not answer in time; try a longer --timeout-ms, and see its log");
     }
     if (errno != EINTR) return fault(Exit::kFailed, std::string("poll: ") + std::strerror(errno));
   }
@@ -102,7 +108,8 @@ expected<Json, Fault> Client::receive() {
     }
   }
   if (received == 0) {
-    return fault(Exit::kFailed, "the gateway at " + path_ + " closed the connection; it stopped, or has too many clients (10)");
+    return fault(Exit::kFailed,
+                 "the gateway at " + path_ + " closed the connection; it stopped, or has too many clients (10)");
   }
   text.resize(static_cast<std::size_t>(received));
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -122,7 +129,8 @@ expected<Json, Fault> Client::ask(const std::string& command) {
   if (!answer) return answer;
   const std::string key = command.substr(0, command.find(','));
   if (!answer->is_object() || !answer->contains(key)) {
-    return fault(Exit::kFailed, "the program at " + path_ + " does not know " + key + "; it is not dwcp-gateway, or of another version");
+    return fault(Exit::kFailed, "the program at " + path_ + " does not know " + key +
+                                    "; it is not dwcp-gateway, or of another version");
   }
   return std::move((*answer)[key]);
 }

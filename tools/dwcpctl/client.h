@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Client: one connection to a gateway's DPDK telemetry v2 socket (SOCK_SEQPACKET: one packet a message, JSON), and how to
-// find that socket.  One thread; every wait ends at the deadline given at connect().
+// Client: one connection to a gateway's DPDK telemetry v2 socket (SOCK_SEQPACKET: one packet a message, JSON), and how
+// to find that socket.  One thread; every wait ends at the deadline given at connect().
 //
 //   connect()   the gateway greets: {"version": "DPDK 22.11", "pid": 1, "max_output_len": 16384}
 //   ask("/dwcp/peer,site-b")   and it answers {"/dwcp/peer": {...}}; null: no such thing
@@ -49,7 +49,8 @@ class Client {
   [[nodiscard]] const Json& hello() const noexcept { return hello_; }
 
  private:
-  Client(int socket, std::string path, Deadline deadline) : socket_(socket), path_(std::move(path)), deadline_(deadline) {}
+  Client(int socket, std::string path, Deadline deadline)
+      : socket_(socket), path_(std::move(path)), deadline_(deadline) {}
   expected<Json, Fault> receive();
   expected<void, Fault> wait_for(short events);
 

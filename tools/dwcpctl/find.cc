@@ -52,8 +52,9 @@ expected<std::string, Fault> find_socket(const Target& target, Deadline deadline
 
   // A socket file outlives a gateway that was killed, so only one that accepts counts as running.
   std::vector<std::string> running;
-  Fault last{Exit::kNotRunning, "no gateway runs here: " + dpdk_dir + '/' + std::string(kFilePrefixHead) + "*/" + kSocketName +
-                                    " finds none; start dwcp-gateway, or say where with --runtime-dir or --file-prefix"};
+  Fault last{Exit::kNotRunning,
+             "no gateway runs here: " + dpdk_dir + '/' + std::string(kFilePrefixHead) + "*/" + kSocketName +
+                 " finds none; start dwcp-gateway, or say where with --runtime-dir or --file-prefix"};
   for (auto& prefix : prefixes_in(dpdk_dir)) {
     const auto client = Client::connect(socket_in(dpdk_dir, prefix), deadline);
     if (client) {
@@ -66,7 +67,8 @@ expected<std::string, Fault> find_socket(const Target& target, Deadline deadline
   if (running.size() == 1) return socket_in(dpdk_dir, running.front());
   std::string names;
   for (const auto& prefix : running) names += (names.empty() ? "" : ", ") + prefix.substr(kFilePrefixHead.size());
-  return unexpected<Fault>({Exit::kUsage, "several gateways run here: " + names + "; say which one with --gateway NAME"});
+  return unexpected<Fault>(
+      {Exit::kUsage, "several gateways run here: " + names + "; say which one with --gateway NAME"});
 }
 
 }  // namespace dwcp::ctl

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // dwcpctl: asks a running gateway.  Exit codes: client.h.
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <exception>
 
@@ -32,7 +31,8 @@ int run(const Report& report, const Options& options) {
   if (!client) return give_up(client.error());
   const auto value = report.collect(*client);
   if (!value) return give_up(value.error());
-  const std::string text = options.json ? value->dump(2, ' ', true, Json::error_handler_t::replace) + '\n' : report.render(*value);
+  const std::string text =
+      options.json ? value->dump(2, ' ', true, Json::error_handler_t::replace) + '\n' : report.render(*value);
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   return static_cast<int>(written ? Exit::kOk : Exit::kFailed);
 }
@@ -41,7 +41,8 @@ int run(const Report& report, const Options& options) {
 
 int main(int argc, char** argv) try {
   CLI::App app("Asks a running dwcp-gateway over its control socket.", "dwcpctl");
-  app.footer("Exit codes: 0 done, 1 the gateway failed to answer well, 2 usage, 3 no gateway runs, 4 timeout, 5 no rights.");
+  app.footer(
+      "Exit codes: 0 done, 1 the gateway failed to answer well, 2 usage, 3 no gateway runs, 4 timeout, 5 no rights.");
   app.require_subcommand(1);
   Options options;
   const Report* chosen = nullptr;
@@ -50,11 +51,14 @@ int main(int argc, char** argv) try {
     command->fallthrough();  // options may stand after the command too
     command->callback([&chosen, &report] { chosen = &report; });
   }
-  auto* gateway = app.add_option("--gateway", options.target.gateway, "The gateway's name (gateway.name in its config)");
+  auto* gateway =
+      app.add_option("--gateway", options.target.gateway, "The gateway's name (gateway.name in its config)");
   auto* prefix = app.add_option("--file-prefix", options.target.file_prefix, "The gateway's EAL --file-prefix");
   gateway->excludes(prefix);
   app.add_option("--runtime-dir", options.target.runtime_dir, "The gateway's control.runtime_dir (default: DPDK's)");
-  app.add_option("--timeout-ms", options.timeout_ms, "Give up after this long")->capture_default_str()->check(CLI::Range(1, 600000));
+  app.add_option("--timeout-ms", options.timeout_ms, "Give up after this long")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 600000));
   app.add_flag("--json", options.json, "Print JSON");
   try {
     app.parse(argc, argv);

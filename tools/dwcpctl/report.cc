@@ -8,8 +8,8 @@ namespace {
 
 using Result = expected<Json, Fault>;
 
-// Members as the reports need them; what is missing or of another type reads as zero or empty, since the gateway may be of
-// another version.
+// Members as the reports need them; what is missing or of another type reads as zero or empty, since the gateway may be
+// of another version.
 std::uint64_t number(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
@@ -24,10 +24,13 @@ std::string text(const Json& object, const char* key) {
   return value;
 }
 
-std::string or_dash(std::string value) { return value.empty() ? "-" : value; }
+std::string or_dash(std::string value) {
+  return value.empty() ? "-" : value;
+}
 
 Fault odd_answer(const std::string& command) {
-  return {Exit::kFailed, "the gateway's answer to " + command + " is not what this dwcpctl expects; use the one of its version"};
+  return {Exit::kFailed,
+          "the gateway's answer to " + command + " is not what this dwcpctl expects; use the one of its version"};
 }
 
 // Asks for the list, and then for each of its items.  One that went away in between is left out.
@@ -84,8 +87,19 @@ std::string render_status(const Json& status) {
 
 std::string render_migrations(const Json& report) {
   if (report.at("migrations").empty()) return "no migrations\n";
-  Table table({{"ID", Align::kRight}, {"DIRECTION"}, {"STATE"}, {"PEER"}, {"SERVICE"}, {"RAW", Align::kRight}, {"WIRE", Align::kRight},
-               {"RATIO", Align::kRight}, {"BACKLOG", Align::kRight}, {"TIME", Align::kRight}, {"PAUSE", Align::kRight}, {"DIGEST"}, {"REASON"}});
+  Table table({{"ID", Align::kRight},
+               {"DIRECTION"},
+               {"STATE"},
+               {"PEER"},
+               {"SERVICE"},
+               {"RAW", Align::kRight},
+               {"WIRE", Align::kRight},
+               {"RATIO", Align::kRight},
+               {"BACKLOG", Align::kRight},
+               {"TIME", Align::kRight},
+               {"PAUSE", Align::kRight},
+               {"DIGEST"},
+               {"REASON"}});
   for (const auto& m : report.at("migrations")) {
     const bool outgoing = text(m, "direction") == "outgoing";
     const std::uint64_t raw = number(m, outgoing ? "raw_bytes_in" : "raw_bytes_out");
@@ -94,8 +108,8 @@ std::string render_migrations(const Json& report) {
     if (wire != 0) std::snprintf(ratio, sizeof ratio, "%.2f", static_cast<double>(raw) / static_cast<double>(wire));
     const auto pause = m.find("pause_ms");
     const bool paused = pause != m.end() && pause->is_number_integer() && pause->get<std::int64_t>() >= 0;
-    table.row({std::to_string(number(m, "id")), text(m, "direction"), text(m, "state"), text(m, "peer"), text(m, "service"),
-               human_bytes(raw), human_bytes(wire), ratio, human_bytes(number(m, "backlog_bytes")),
+    table.row({std::to_string(number(m, "id")), text(m, "direction"), text(m, "state"), text(m, "peer"),
+               text(m, "service"), human_bytes(raw), human_bytes(wire), ratio, human_bytes(number(m, "backlog_bytes")),
                human_ms(number(m, "duration_ms")), paused ? human_ms(pause->get<std::uint64_t>()) : "-",
                or_dash(text(m, "digest_verified")), or_dash(text(m, "reason"))});
   }
@@ -104,27 +118,44 @@ std::string render_migrations(const Json& report) {
 
 std::string render_peers(const Json& report) {
   if (report.at("peers").empty()) return "no peers\n";
-  Table table({{"PEER"}, {"ADDRESS"}, {"STATE"}, {"STREAMS", Align::kRight}, {"RTT", Align::kRight}, {"MIN", Align::kRight},
-               {"LOSS", Align::kRight}, {"RATE", Align::kRight}, {"CWND", Align::kRight}, {"IN FLIGHT", Align::kRight},
-               {"RESENT", Align::kRight}, {"REASON"}});
+  Table table({{"PEER"},
+               {"ADDRESS"},
+               {"STATE"},
+               {"STREAMS", Align::kRight},
+               {"RTT", Align::kRight},
+               {"MIN", Align::kRight},
+               {"LOSS", Align::kRight},
+               {"RATE", Align::kRight},
+               {"CWND", Align::kRight},
+               {"IN FLIGHT", Align::kRight},
+               {"RESENT", Align::kRight},
+               {"REASON"}});
   for (const auto& p : report.at("peers")) {
     table.row({text(p, "name"), text(p, "address"), text(p, "state"), std::to_string(number(p, "streams")),
-               human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")), human_fraction(number(p, "loss_ppm"), 1'000'000),
-               human_rate(number(p, "delivery_rate_bps")), human_bytes(number(p, "cwnd_bytes")),
-               human_bytes(number(p, "bytes_in_flight")),
-               human_fraction(number(p, "packets_retransmitted"), number(p, "packets_tx")), or_dash(text(p, "reason"))});
+               human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
+               human_fraction(number(p, "loss_ppm"), 1'000'000), human_rate(number(p, "delivery_rate_bps")),
+               human_bytes(number(p, "cwnd_bytes")), human_bytes(number(p, "bytes_in_flight")),
+               human_fraction(number(p, "packets_retransmitted"), number(p, "packets_tx")),
+               or_dash(text(p, "reason"))});
   }
   return table.text();
 }
 
 std::string render_lcores(const Json& report) {
-  Table table({{"LCORE", Align::kRight}, {"ROLES"}, {"BUSY", Align::kRight}, {"LOOPS", Align::kRight}, {"SLEEPS", Align::kRight},
-               {"RX PACKETS", Align::kRight}, {"TX PACKETS", Align::kRight}, {"CYCLES/PACKET", Align::kRight}});
+  Table table({{"LCORE", Align::kRight},
+               {"ROLES"},
+               {"BUSY", Align::kRight},
+               {"LOOPS", Align::kRight},
+               {"SLEEPS", Align::kRight},
+               {"RX PACKETS", Align::kRight},
+               {"TX PACKETS", Align::kRight},
+               {"CYCLES/PACKET", Align::kRight}});
   for (const auto& l : report.at("lcores")) {
     const std::uint64_t packets = number(l, "packets_rx") + number(l, "packets_tx");
     table.row({std::to_string(number(l, "id")), text(l, "roles"), human_fraction(number(l, "busy_permille"), 1000),
-               std::to_string(number(l, "loops")), std::to_string(number(l, "sleeps")), std::to_string(number(l, "packets_rx")),
-               std::to_string(number(l, "packets_tx")), packets == 0 ? "-" : std::to_string(number(l, "busy_cycles") / packets)});
+               std::to_string(number(l, "loops")), std::to_string(number(l, "sleeps")),
+               std::to_string(number(l, "packets_rx")), std::to_string(number(l, "packets_tx")),
+               packets == 0 ? "-" : std::to_string(number(l, "busy_cycles") / packets)});
   }
   return table.text();
 }
@@ -156,7 +187,8 @@ Result collect_adjacency(Client& client) {
   const Json addresses = columns->value("address", Json::array());
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     Json row = Json::object();
-    for (const auto& [key, column] : columns->items()) row[key] = column.is_array() && i < column.size() ? column[i] : Json();
+    for (const auto& [key, column] : columns->items())
+      row[key] = column.is_array() && i < column.size() ? column[i] : Json();
     rows.push_back(std::move(row));
   }
   Json out = Json::object();
@@ -186,16 +218,18 @@ constexpr Report kReports[] = {
      [](Client& c) { return collect_each(c, "/dwcp/migrations", "/dwcp/migration", "migrations"); }, render_migrations},
     {"peers", "Peers and their links", [](Client& c) { return collect_each(c, "/dwcp/peers", "/dwcp/peer", "peers"); },
      render_peers},
-    {"lcores", "What the poll-mode cores do", [](Client& c) { return collect_each(c, "/dwcp/lcores", "/dwcp/lcore", "lcores"); },
-     render_lcores},
-    {"drops", "Packets dropped, by reason", [](Client& c) { return wrapped(collect_object(c, "/dwcp/drops"), "drops"); },
-     render_drops},
+    {"lcores", "What the poll-mode cores do",
+     [](Client& c) { return collect_each(c, "/dwcp/lcores", "/dwcp/lcore", "lcores"); }, render_lcores},
+    {"drops", "Packets dropped, by reason",
+     [](Client& c) { return wrapped(collect_object(c, "/dwcp/drops"), "drops"); }, render_drops},
     {"port", "The WAN port", [](Client& c) { return wrapped(collect_object(c, "/dwcp/port"), "port"); }, render_port},
     {"adjacency", "Neighbours on the WAN port's link", collect_adjacency, render_adjacency},
 };
 
 }  // namespace
 
-std::span<const Report> reports() { return kReports; }
+std::span<const Report> reports() {
+  return kReports;
+}
 
 }  // namespace dwcp::ctl

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What dwcpctl shows: each report is fetched as one JSON value (what --json prints: its shape is public, see collect()) and
-// laid out as text from that value alone.  Pure but for the client; one thread.
+// What dwcpctl shows: each report is fetched as one JSON value (what --json prints: its shape is public, see collect())
+// and laid out as text from that value alone.  Pure but for the client; one thread.
 #pragma once
 
 #include <span>

@@ -75,12 +75,15 @@ std::string human_ms(std::uint64_t ms) {
 }
 
 std::string human_us(std::uint64_t us) {
-  return us < 1000 ? std::to_string(us) + " us" : us < 1'000'000 ? number(static_cast<double>(us) / 1000, "ms") : human_ms(us / 1000);
+  return us < 1000        ? std::to_string(us) + " us"
+         : us < 1'000'000 ? number(static_cast<double>(us) / 1000, "ms")
+                          : human_ms(us / 1000);
 }
 
 std::string human_fraction(std::uint64_t part, std::uint64_t whole) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+  std::snprintf(text, sizeof text, "%.2f %%",
+                whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole));
   return text;
 }
 

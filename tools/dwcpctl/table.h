@@ -26,10 +26,10 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-[[nodiscard]] std::string human_bytes(std::uint64_t bytes);       // 1.5 GiB
-[[nodiscard]] std::string human_rate(std::uint64_t bits_per_s);   // 940 Mb/s
-[[nodiscard]] std::string human_ms(std::uint64_t ms);             // 850 ms, 12.3 s, 3 min 20 s, 5 h 12 min, 3 d 4 h
-[[nodiscard]] std::string human_us(std::uint64_t us);             // 850 us, 50.2 ms
+[[nodiscard]] std::string human_bytes(std::uint64_t bytes);      // 1.5 GiB
+[[nodiscard]] std::string human_rate(std::uint64_t bits_per_s);  // 940 Mb/s
+[[nodiscard]] std::string human_ms(std::uint64_t ms);            // 850 ms, 12.3 s, 3 min 20 s, 5 h 12 min, 3 d 4 h
+[[nodiscard]] std::string human_us(std::uint64_t us);            // 850 us, 50.2 ms
 [[nodiscard]] std::string human_fraction(std::uint64_t part, std::uint64_t whole);  // 0.12 %
 
 }  // namespace dwcp::ctl

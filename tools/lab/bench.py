@@ -21,7 +21,8 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/bench")
     benches = parser.add_subparsers(dest="name", required=True, metavar="NAME")
     for name, module in modules.items():
-        sub = benches.add_parser(name, help=module.__doc__.split("\n")[0], description=module.__doc__,
+        first_line = module.__doc__.split("\n")[0].replace("%", "%%")
+        sub = benches.add_parser(name, help=first_line, description=module.__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
         module.add_arguments(sub)
         sub.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the result there")

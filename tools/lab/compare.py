@@ -55,8 +55,8 @@ def lines(rows):
     shown = []
     for row in rows:
         if row["converged"]:
-            shown.append((row["way"], f"{row['total_s']:.1f} s", f"{row['pause_ms']} ms", f"{row['heartbeat_gap_ms']} ms",
-                          megabytes(row["raw_bytes"]), megabytes(row["wire_bytes"])))
+            shown.append((row["way"], f"{row['total_s']:.1f} s", f"{row['pause_ms']} ms",
+                          f"{row['heartbeat_gap_ms']} ms", megabytes(row["raw_bytes"]), megabytes(row["wire_bytes"])))
         else:
             shown.append((row["way"], row["reason"], "-", "-", megabytes(row["raw_bytes"]),
                           megabytes(row["wire_bytes"])))

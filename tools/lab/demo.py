@@ -61,7 +61,7 @@ def demonstrate(arguments, reporter):
             rows = [row, *compare.run(lab, reporter)]
             summary["compare"] = rows
             reporter.line()
-            reporter.line(f"The same guest over the same link ({spec.text()}), each way with {compare.CAP_S} s at most:")
+            reporter.line(f"The same guest over the same link ({spec.text()}), {compare.CAP_S} s at most for each way:")
             for text in compare.lines(rows):
                 reporter.line("  " + text)
     return summary

@@ -48,7 +48,8 @@ connect = "{connect}"
 class Gateway:
     """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML."""
 
-    def __init__(self, build, sites, site, work, listeners=(), services=(), extra="", eal=("--no-huge", "-m", MEMORY_MIB)):
+    def __init__(self, build, sites, site, work, listeners=(), services=(), extra="",
+                 eal=("--no-huge", "-m", MEMORY_MIB)):
         self.site = site
         self.name = f"site-{site}"
         self._build = build

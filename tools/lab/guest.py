@@ -32,7 +32,8 @@ class Guest:
                 "-m", f"{memory_mib}M", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 # Touched at start: memory touched for the first time can be slow on a virtual host (FACTS), and that
                 # is not what a migration measurement is about.
-                "-object", f"memory-backend-ram,id=ram,size={memory_mib}M,prealloc=on", "-machine", "memory-backend=ram",
+                "-object", f"memory-backend-ram,id=ram,size={memory_mib}M,prealloc=on",
+                "-machine", "memory-backend=ram",
                 "-kernel", image.kernel, "-initrd", image.initramfs,
                 "-append", f"console=ttyS0 quiet panic=-1 records={records} rate={rewrites_per_s}"]
         for port in listeners:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The link between the sites: dwcp-wan between the two ports of the wide area."""
+import argparse
 import dataclasses
 import json
 import pathlib
@@ -35,25 +36,26 @@ def from_arguments(arguments):
     return LinkSpec(arguments.rate_mbps, arguments.rtt_ms, arguments.loss, arguments.seed)
 
 
-def _positive(text):
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ValueError
+def _checked(text, allowed, good):
+    try:
+        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        value = None
+    if value is None or not good(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is not {allowed}")
     return value
+
+
+def _positive(text):
+    return _checked(text, "a rate in Mb/s above 0, up to 400000", lambda value: 0 < value <= 400_000)
 
 
 def _not_negative(text):
-    value = float(text)
-    if not 0 <= value <= 10000:
-        raise ValueError
-    return value
+    return _checked(text, "a time of 0 to 10000 ms", lambda value: 0 <= value <= 10_000)
 
 
 def _fraction(text):
-    value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    if not 0 <= value < 1:
-        raise ValueError
-    return value
+    return _checked(text, "a fraction from 0 to below 1, or a percentage", lambda value: 0 <= value < 1)
 
 
 class Link:
@@ -84,7 +86,7 @@ class Link:
         self.process.stop()
 
     def sent_bytes(self):
-        """Bytes offered to the link so far by each site, Ethernet framing included, lost ones too: {"a": …, "b": …}."""
+        """Bytes each site offered to the link so far, Ethernet headers included, lost ones too: {"a": …, "b": …}."""
         self.process.require_alive()
         return self._sites.port_bytes()
 

@@ -126,28 +126,31 @@ TEST(block_codec, random_bytes_are_stored_without_trying) {
   EXPECT_EQ(encoder.counters().fallback_blocks, 0U);
 }
 
-// Looks compressible to the sample of byte values (7 of 8 bits used), is not to zstd once repeats are absent: the
-// block is stored after all, and zero runs in it are still not sent.
+// One value a little too frequent: the sample cannot tell, zstd finds 2 % and it does not pay.  The block is stored
+// after all, long zero runs in it are still not sent, and the next ones are not tried at once.
 TEST(block_codec, a_block_that_does_not_shrink_falls_back) {
   Rng rng(12);
   Bytes raw = streams::random_bytes(rng, kRawBlockMax);
-  // Strings that repeat within the sample's view, too few and far apart to pay.
-  for (std::size_t at = 0; at + 64 < raw.size(); at += 64) std::memcpy(raw.data() + at, "\x01\x02\x03\x04", 2);
-  for (std::size_t at = 0; at + 9 < raw.size(); at += 9) raw[at] = 7;
+  for (auto& byte : raw) {
+    if (rng.chance(0.04)) byte = 7;
+  }
   std::fill(raw.begin() + 100'000, raw.begin() + 110'000, std::uint8_t{0});
   BlockEncoder encoder({.zstd_level = 1});
   BlockDecoder decoder;
-  bool fell_back = false;
-  for (int i = 0; i < 4; ++i) {
-    const Bytes encoded = encode_block(encoder, raw);
-    EXPECT_EQ(decode_block(decoder, encoded).raw, raw);
-    EXPECT_LT(encoded.size(), raw.size() - 9'000);
-    fell_back = encoder.counters().fallback_blocks > 0;
+  for (int migration = 0; migration < 2; ++migration) {
+    for (int i = 0; i < 5; ++i) {
+      const Bytes encoded = encode_block(encoder, raw);
+      EXPECT_LT(encoded.size(), raw.size() - 9'000);
+      EXPECT_EQ(decode_block(decoder, encoded).raw, raw);
+    }
+    EXPECT_EQ(encoder.counters().fallback_blocks, 2U);
+    EXPECT_EQ(encoder.counters().stored_blocks, 3U);
+    encoder.reset();
+    decoder.reset();
   }
-  EXPECT_TRUE(fell_back || encoder.counters().stored_blocks < 4);
 }
 
-TEST(block_codec, counts_pages_by_kind) {
+TEST(block_codec, counts_pages_by_kind_whatever_the_cut) {
   Rng rng(3);
   streams::QemuStream s;
   s.setup();
@@ -157,16 +160,22 @@ TEST(block_codec, counts_pages_by_kind) {
   Bytes last_byte_set(4096);
   last_byte_set.back() = 1;
   s.page(8192, last_byte_set);
-  s.record(12288, qemu::kFlagFill);
+  Bytes first_byte_set(4096);
+  first_byte_set.front() = 1;
+  s.page(12288, first_byte_set);
+  s.record(16384, qemu::kFlagFill);
   s.u8(0);
   s.end_of_section();
   BlockEncoder encoder({});
-  for (const auto raw : cut(rng, s.bytes, 700)) encode_block(encoder, raw);
-  EXPECT_EQ(encoder.counters().zero_pages, 1U);
-  EXPECT_EQ(encoder.counters().normal_pages, 2U);
-  EXPECT_EQ(encoder.counters().opaque_bytes, s.bytes.size() - 3 * 4096);
-  EXPECT_EQ(encoder.adapter_counters().fill_pages, 1U);
-  EXPECT_EQ(encoder.adapter_counters().sync_losses, 0U);
+  for (const std::size_t block_max : {10, 100, 700, 5000, 100'000}) {
+    encoder.reset();
+    for (const auto raw : cut(rng, s.bytes, block_max)) encode_block(encoder, raw);
+    EXPECT_EQ(encoder.counters().zero_pages, 1U);
+    EXPECT_EQ(encoder.counters().normal_pages, 3U);
+    EXPECT_EQ(encoder.counters().opaque_bytes, s.bytes.size() - 4 * 4096);
+    EXPECT_EQ(encoder.adapter_counters().fill_pages, 1U);
+    EXPECT_EQ(encoder.adapter_counters().sync_losses, 0U);
+  }
 }
 
 }  // namespace

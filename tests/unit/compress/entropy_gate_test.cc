@@ -27,10 +27,10 @@ TEST(entropy_gate, tells_random_from_the_rest) {
   }
 }
 
-// Random bytes in which some strings repeat: the values alone would not tell.
+// Random bytes that repeat: the values alone would not tell.
 TEST(entropy_gate, sees_repeats_in_high_entropy_bytes) {
   Rng rng(9);
-  const Bytes record = streams::random_bytes(rng, 100);
+  const Bytes record = streams::random_bytes(rng, 4000);
   Bytes bytes;
   while (bytes.size() < kRawBlockMax) bytes.insert(bytes.end(), record.begin(), record.end());
   bytes.resize(kRawBlockMax);

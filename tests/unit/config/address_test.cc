@@ -15,7 +15,8 @@ TEST(address, ip_round_trips) {
 }
 
 TEST(address, bad_ips_are_refused) {
-  for (const char* text : {"", "10.0.0", "10.0.0.256", "010.0.0.1", "host", "10.0.0.1 ", "1::2::3", "[::1]", "fe80::1%eth0"}) {
+  for (const char* text :
+       {"", "10.0.0", "10.0.0.256", "010.0.0.1", "host", "10.0.0.1 ", "1::2::3", "[::1]", "fe80::1%eth0"}) {
     EXPECT_FALSE(parse_ip(text)) << text;
   }
   EXPECT_FALSE(parse_ip(std::string_view("10.0.0.1\0x", 10)));
@@ -50,7 +51,8 @@ TEST(address, prefix_contains_by_bits) {
 }
 
 TEST(address, bad_prefixes_are_refused) {
-  for (const char* text : {"10.0.0.1", "10.0.0.1/", "10.0.0.1/0", "10.0.0.1/33", "10.0.0.1/+8", "10.0.0.1/08", "::1/129"}) {
+  for (const char* text :
+       {"10.0.0.1", "10.0.0.1/", "10.0.0.1/0", "10.0.0.1/33", "10.0.0.1/+8", "10.0.0.1/08", "::1/129"}) {
     EXPECT_FALSE(parse_prefix(text)) << text;
   }
 }
@@ -61,7 +63,8 @@ TEST(address, peer_endpoint_forms) {
   EXPECT_EQ(parse_peer_endpoint("2001:db8::2", 7)->to_string(), "[2001:db8::2]:7");
   EXPECT_EQ(parse_peer_endpoint("[2001:db8::2]", 7)->to_string(), "[2001:db8::2]:7");
   EXPECT_EQ(parse_peer_endpoint("[2001:db8::2]:80", 7)->to_string(), "[2001:db8::2]:80");
-  for (const char* text : {"10.0.0.2:", "10.0.0.2:0", "10.0.0.2:65536", "[10.0.0.2]:1", "[::1", "[::1]x", ":80", "10.0.0.2:-1"}) {
+  for (const char* text :
+       {"10.0.0.2:", "10.0.0.2:0", "10.0.0.2:65536", "[10.0.0.2]:1", "[::1", "[::1]x", ":80", "10.0.0.2:-1"}) {
     EXPECT_FALSE(parse_peer_endpoint(text, 7)) << text;
   }
 }
@@ -72,7 +75,8 @@ TEST(address, local_socket_forms) {
     ASSERT_TRUE(socket) << text;
     EXPECT_EQ(socket->to_string(), text);
   }
-  for (const char* text : {"", "127.0.0.1:1", "tcp:", "tcp:127.0.0.1", "tcp:::1:4444", "udp:1.1.1.1:1", "unix:", "unix:rel"}) {
+  for (const char* text :
+       {"", "127.0.0.1:1", "tcp:", "tcp:127.0.0.1", "tcp:::1:4444", "udp:1.1.1.1:1", "unix:", "unix:rel"}) {
     EXPECT_FALSE(parse_local_socket(text)) << text;
   }
   EXPECT_TRUE(parse_local_socket("unix:/" + std::string(kUnixPathMax - 1, 'a')));

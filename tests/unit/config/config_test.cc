@@ -27,7 +27,8 @@ format = "json"
 file = "/var/log/dwcp.log"
 [memory]
 migrations_max = 3
-)", "f.toml");
+)",
+                                   "f.toml");
   ASSERT_TRUE(config) << errors_of(kGood);
   EXPECT_EQ(config->gateway.name, "site-a");
   EXPECT_EQ(config->port.ipv4->to_string(), "10.0.0.1/24");
@@ -113,7 +114,8 @@ mtu_bytes = "big"
 [codec]
 level = 3
 [nonsense]
-)", "f");
+)",
+                                   "f");
   ASSERT_FALSE(config);
   std::string keys;
   for (const auto& error : config.error()) keys += error.key + ' ';
@@ -126,47 +128,73 @@ TEST(config, syntax_error_has_its_place) {
   EXPECT_NE(errors_of("a = \"\xff\"\n"), "");
 }
 
+// Found by the fuzzer: toml++ 3.3 asserts on a control character at the start of a table header.
+TEST(config, control_characters_are_refused_with_their_place) {
+  EXPECT_EQ(
+      errors_of("schema = 1\n\n[\x01port]\n"),
+      "f.toml:3:2: not valid TOML: a control character (found \"\\x01\"); the file is TOML 1.0 (https://toml.io), "
+      "which is text\n");
+  EXPECT_EQ(errors_of("a = 1\r b").substr(0, 11), "f.toml:1:6:");
+  std::string dos = kGood;
+  for (std::size_t at = 0; (at = dos.find('\n', at)) != std::string::npos; at += 2) dos.insert(at, 1, '\r');
+  EXPECT_EQ(errors_of(dos), "");
+}
+
 TEST(config, missing_keys_are_named) {
-  EXPECT_EQ(errors_of(""), "f.toml: schema: required key is missing; allowed: 1\n"
-                           "f.toml: gateway.name: required key is missing; allowed: a name of 1..32 characters: letters, "
-                           "digits, '.', '_', '-', beginning with a letter or digit\n"
-                           "f.toml: port: no address: port.ipv4 and port.ipv6 are both missing; set one, such as ipv4 = "
-                           "\"10.0.0.1/24\"\n");
+  EXPECT_EQ(errors_of(""),
+            "f.toml: schema: required key is missing; allowed: 1\n"
+            "f.toml: gateway.name: required key is missing; allowed: a name of 1..32 characters: letters, "
+            "digits, '.', '_', '-', beginning with a letter or digit\n"
+            "f.toml: port: no address: port.ipv4 and port.ipv6 are both missing; set one, such as ipv4 = "
+            "\"10.0.0.1/24\"\n");
   const std::string no_peer = errors_of(changed("peer = \"site-b\"\n", ""));
   EXPECT_EQ(no_peer.substr(0, no_peer.find(';')), "f.toml:10:1: listener[0].peer: required key is missing") << no_peer;
 }
 
 TEST(config, wrong_types_are_named) {
   const auto first = [](const std::string& text) { return errors_of(text).substr(0, errors_of(text).find(" (found")); };
-  EXPECT_EQ(first(changed("\"site-a\"", "7")), "f.toml:3:1: gateway.name: wrong type: a string is needed, not an integer");
-  EXPECT_EQ(first(changed("\"site-a\"", "true")), "f.toml:3:1: gateway.name: wrong type: a string is needed, not a boolean");
+  EXPECT_EQ(first(changed("\"site-a\"", "7")),
+            "f.toml:3:1: gateway.name: wrong type: a string is needed, not an integer");
+  EXPECT_EQ(first(changed("\"site-a\"", "true")),
+            "f.toml:3:1: gateway.name: wrong type: a string is needed, not a boolean");
   EXPECT_EQ(first(changed("[port]", "[port]\nvlan = 1.5")),
             "f.toml:5:1: port.vlan: wrong type: an integer is needed, not a number with a fraction");
   EXPECT_EQ(first(changed("[port]", "[port]\nvlan = 2024-01-01")),
             "f.toml:5:1: port.vlan: wrong type: an integer is needed, not a date or time");
-  EXPECT_NE(errors_of(changed("[[service]]", "[service]")).find("service: this section is repeated"), std::string::npos);
+  EXPECT_NE(errors_of(changed("[[service]]", "[service]")).find("service: this section is repeated"),
+            std::string::npos);
   EXPECT_NE(errors_of("port = 3\n").find("port: this is an integer, not a section"), std::string::npos);
-  EXPECT_NE(errors_of("peer = [1]\n").find("peer[0]: an entry must be a section, but is an integer"), std::string::npos);
+  EXPECT_NE(errors_of("peer = [1]\n").find("peer[0]: an entry must be a section, but is an integer"),
+            std::string::npos);
 }
 
 TEST(config, bad_units_say_what_to_write) {
-  const std::string errors = errors_of(changed("[port]", "[transport]\nkeepalive_ms = \"5s\"\nrate_max_mbps = \"1Gbps\"\n"
-                                                         "backlog_max_ms = \"5 MiB\"\n[port]"));
-  EXPECT_NE(errors.find("write keepalive_ms = 5000, the unit (ms) being part of the key's name"), std::string::npos) << errors;
+  const std::string errors = errors_of(changed("[port]",
+                                               "[transport]\nkeepalive_ms = \"5s\"\nrate_max_mbps = \"1Gbps\"\n"
+                                               "backlog_max_ms = \"5 MiB\"\n[port]"));
+  EXPECT_NE(errors.find("write keepalive_ms = 5000, the unit (ms) being part of the key's name"), std::string::npos)
+      << errors;
   EXPECT_NE(errors.find("write rate_max_mbps = 1000,"), std::string::npos) << errors;
   EXPECT_NE(errors.find("bad unit: write backlog_max_ms = N"), std::string::npos) << errors;
   const std::string other = errors_of(changed("[port]", "[transport]\nsession_timeout_s = 45\n[port]"));
-  EXPECT_NE(other.find("f.toml:5:1: transport.session_timeout_s: unknown key (found 45); did you mean session_timeout_ms? "
-                       "(the unit is ms)"), std::string::npos) << other;
+  EXPECT_NE(
+      other.find("f.toml:5:1: transport.session_timeout_s: unknown key (found 45); did you mean session_timeout_ms? "
+                 "(the unit is ms)"),
+      std::string::npos)
+      << other;
 }
 
 TEST(config, unknown_keys_name_the_nearest) {
-  EXPECT_NE(errors_of(changed("ipv4 = ", "ipv_4 = ")).find("port.ipv_4: unknown key (found \"10.0.0.1/24\"); did you mean ipv4?"),
+  EXPECT_NE(errors_of(changed("ipv4 = ", "ipv_4 = "))
+                .find("port.ipv_4: unknown key (found \"10.0.0.1/24\"); did you mean ipv4?"),
             std::string::npos);
-  EXPECT_NE(errors_of(changed("[gateway]", "[gatewya]")).find("unknown section; did you mean [gateway]?"), std::string::npos);
-  EXPECT_NE(errors_of(changed("[port]", "[port]\nlevel = \"fast\"")).find("did you mean [codec] level? It belongs there"),
+  EXPECT_NE(errors_of(changed("[gateway]", "[gatewya]")).find("unknown section; did you mean [gateway]?"),
             std::string::npos);
-  EXPECT_NE(errors_of(changed("[port]", "[transport]\ncongestion = \"brb\"\n[port]")).find("did you mean \"bbr\"?"), std::string::npos);
+  EXPECT_NE(
+      errors_of(changed("[port]", "[port]\nlevel = \"fast\"")).find("did you mean [codec] level? It belongs there"),
+      std::string::npos);
+  EXPECT_NE(errors_of(changed("[port]", "[transport]\ncongestion = \"brb\"\n[port]")).find("did you mean \"bbr\"?"),
+            std::string::npos);
 }
 
 TEST(config, hostile_text_stays_on_one_line) {

@@ -68,10 +68,12 @@ TEST(schema, defaults_and_bounds_are_accepted) {
 
 // An integer setter must not narrow: the largest value reads back as itself.
 TEST(schema, setters_keep_the_largest_value) {
-  const auto config = parse_config(changed("[port]\n", "[port]\nmtu_bytes = 9000\nvlan = 4094\nudp_port = 65535\n"
-                                                       "rx_queue_packets = 32768\ntx_queue_packets = 64\n") +
-                                       "[transport]\nrate_max_mbps = 400000\nsession_timeout_ms = 600000\n[memory]\nrx_mib = 16384\n",
-                                   "f");
+  const auto config =
+      parse_config(changed("[port]\n",
+                           "[port]\nmtu_bytes = 9000\nvlan = 4094\nudp_port = 65535\n"
+                           "rx_queue_packets = 32768\ntx_queue_packets = 64\n") +
+                       "[transport]\nrate_max_mbps = 400000\nsession_timeout_ms = 600000\n[memory]\nrx_mib = 16384\n",
+                   "f");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->port.mtu_bytes, 9000);
   EXPECT_EQ(config->port.vlan, 4094);

@@ -95,7 +95,8 @@ TEST(component, what_goes_wrong_in_unwinding_is_told_too) {
   const auto started = s.stack.start(100);
   ASSERT_FALSE(started);
   EXPECT_EQ(s.journal, "+a+b+c-b-a");
-  EXPECT_NE(started.error().detail.find("unwinding: a: still busy [stop_deadline]"), std::string::npos) << started.error().detail;
+  EXPECT_NE(started.error().detail.find("unwinding: a: still busy [stop_deadline]"), std::string::npos)
+      << started.error().detail;
 }
 
 TEST(component, stop_goes_on_past_failures_under_one_deadline) {

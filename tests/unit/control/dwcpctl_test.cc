@@ -23,13 +23,16 @@ using namespace std::chrono_literals;
 
 constexpr const char* kHello = R"({"version":"DPDK 22.11.0","pid":42,"max_output_len":16384})";
 
-Deadline in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
+Deadline in(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now() + time;
+}
 
-// A SEQPACKET server at DIR/dpdk/PREFIX/dpdk_telemetry.v2: greets, then answers each message by `answer`; an empty answer
-// is silence, "close" hangs up.
+// A SEQPACKET server at DIR/dpdk/PREFIX/dpdk_telemetry.v2: greets, then answers each message by `answer`; an empty
+// answer is silence, "close" hangs up.
 class FakeGateway {
  public:
-  FakeGateway(const std::string& dir, const std::string& prefix, std::string hello, std::function<std::string(std::string)> answer) {
+  FakeGateway(const std::string& dir, const std::string& prefix, std::string hello,
+              std::function<std::string(std::string)> answer) {
     const std::string folder = dir + "/dpdk/" + prefix;
     std::filesystem::create_directories(folder);
     path = folder + "/dpdk_telemetry.v2";
@@ -79,7 +82,9 @@ class Folder : public testing::Test {
 };
 using dwcpctl = Folder;
 
-std::string silent(const std::string&) { return ""; }
+std::string silent(const std::string&) {
+  return "";
+}
 
 Fault connect_fault(const std::string& path, std::chrono::milliseconds time = 2000ms) {
   const auto client = Client::connect(path, in(time));
@@ -142,7 +147,8 @@ TEST_F(dwcpctl, nonsense_is_refused) {
   EXPECT_NE(connect_fault(no_json.path).text.find("not JSON"), std::string::npos);
   FakeGateway other(dir, "dwcp-2", "[]", silent);
   EXPECT_NE(connect_fault(other.path).text.find("no DPDK telemetry v2"), std::string::npos);
-  FakeGateway huge(dir, "dwcp-3", R"({"max_output_len":18446744073709551615})", [](const std::string&) { return "[1]"; });
+  FakeGateway huge(dir, "dwcp-3", R"({"max_output_len":18446744073709551615})",
+                   [](const std::string&) { return "[1]"; });
   auto client = Client::connect(huge.path, in(2s));
   ASSERT_TRUE(client);
   EXPECT_EQ(client->ask("/dwcp/status").error().exit, Exit::kFailed);
@@ -155,7 +161,7 @@ TEST_F(dwcpctl, nonsense_is_refused) {
 TEST_F(dwcpctl, finds_the_only_one_and_asks_when_there_are_two) {
   EXPECT_EQ(find_socket(target, in(2s)).error().exit, Exit::kNotRunning);
   auto first = std::make_unique<FakeGateway>(dir, "dwcp-a", kHello, silent);
-  std::filesystem::create_directories(dir + "/dpdk/rte");                      // another DPDK program's
+  std::filesystem::create_directories(dir + "/dpdk/rte");  // another DPDK program's
   EXPECT_EQ(find_socket(target, in(2s)).value_or("none"), first->path);
   auto second = std::make_unique<FakeGateway>(dir, "dwcp-b", kHello, silent);
   const auto both = find_socket(target, in(2s));
@@ -176,7 +182,8 @@ TEST_F(dwcpctl, runtime_dir_is_dpdks) {
   EXPECT_EQ(runtime_dir_or_default(""), "/env");
   EXPECT_EQ(runtime_dir_or_default("/given"), "/given");
   unsetenv("RUNTIME_DIRECTORY");
-  if (getuid() == 0) EXPECT_EQ(runtime_dir_or_default(""), "/var/run");
+  setenv("XDG_RUNTIME_DIR", "/xdg", 1);
+  EXPECT_EQ(runtime_dir_or_default(""), getuid() == 0 ? "/var/run" : "/xdg");
 }
 
 TEST_F(dwcpctl, a_migration_that_ends_between_two_questions_is_left_out) {
@@ -197,9 +204,11 @@ TEST_F(dwcpctl, a_migration_that_ends_between_two_questions_is_left_out) {
 
 TEST_F(dwcpctl, odd_members_do_not_break_a_table) {
   for (const auto& report : reports()) {
-    for (const char* item : {"{}", R"({"id":"x","state":7,"pause_ms":"soon","reason":"a\u001b[2Jb","name":null})", "[]", "3"}) {
-      const Json value = Json::parse(R"({"migrations":[)" + std::string(item) + R"(],"peers":[)" + item + R"(],"lcores":[)" + item +
-                                     R"(],"drops":{"a":"x"},"port":{"a":)" + item + R"(},"neighbours":[)" + item + "]}");
+    for (const char* item :
+         {"{}", R"({"id":"x","state":7,"pause_ms":"soon","reason":"a\u001b[2Jb","name":null})", "[]", "3"}) {
+      const Json value =
+          Json::parse(R"({"migrations":[)" + std::string(item) + R"(],"peers":[)" + item + R"(],"lcores":[)" + item +
+                      R"(],"drops":{"a":"x"},"port":{"a":)" + item + R"(},"neighbours":[)" + item + "]}");
       EXPECT_EQ(report.render(value).find('\x1b'), std::string::npos) << report.name;
     }
   }

@@ -15,10 +15,11 @@ namespace {
 // Ends a run that would hang, and fails the test.
 class Guard {
  public:
-  explicit Guard(Loop& loop) : timer_(loop, [&loop] {
-      ADD_FAILURE() << "the loop did not end by itself";
-      loop.stop();
-    }) {
+  explicit Guard(Loop& loop)
+      : timer_(loop, [&loop] {
+          ADD_FAILURE() << "the loop did not end by itself";
+          loop.stop();
+        }) {
     timer_.once(5000);
   }
 

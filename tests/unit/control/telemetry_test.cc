@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The adapter and dwcpctl over a real rte_telemetry: EAL runs in this process, without hugepages, devices or shared files
-// of others (a folder and a prefix of its own).  argv[1] is the dwcpctl binary.
+// The adapter and dwcpctl over a real rte_telemetry: EAL runs in this process, without hugepages, devices or shared
+// files of others (a folder and a prefix of its own).  argv[1] is the dwcpctl binary.
 #include "control/telemetry.h"
 
 #include <dirent.h>
@@ -22,7 +22,9 @@ namespace {
 std::string runtime_dir;
 std::string dwcpctl_path;
 
-ctl::Deadline soon() { return std::chrono::steady_clock::now() + std::chrono::seconds(5); }
+ctl::Deadline soon() {
+  return std::chrono::steady_clock::now() + std::chrono::seconds(5);
+}
 
 struct Run {
   int exit_code;
@@ -113,8 +115,8 @@ using telemetry = Running;
 
 TEST_F(telemetry, lists_its_commands) {
   const auto all = ask("/").dump();
-  for (const char* command : {"/dwcp/status", "/dwcp/peers", "/dwcp/peer", "/dwcp/migrations", "/dwcp/migration", "/dwcp/lcores",
-                              "/dwcp/lcore", "/dwcp/drops", "/dwcp/port", "/dwcp/adjacency"}) {
+  for (const char* command : {"/dwcp/status", "/dwcp/peers", "/dwcp/peer", "/dwcp/migrations", "/dwcp/migration",
+                              "/dwcp/lcores", "/dwcp/lcore", "/dwcp/drops", "/dwcp/port", "/dwcp/adjacency"}) {
     const std::string quoted = '"' + std::string(command) + '"';
     EXPECT_NE(all.find(quoted), std::string::npos) << command;
     EXPECT_EQ(all.find(quoted), all.rfind(quoted)) << command << " is listed twice";
@@ -135,8 +137,9 @@ TEST_F(telemetry, hostile_and_long_text_is_tamed) {
 }
 
 TEST_F(telemetry, what_is_not_there_is_null) {
-  for (const char* command : {"/dwcp/peer", "/dwcp/peer,nobody", "/dwcp/migration", "/dwcp/migration,8", "/dwcp/migration,x",
-                              "/dwcp/migration,7x", "/dwcp/migration,-1", "/dwcp/lcore,9", "/dwcp/lcore"}) {
+  for (const char* command :
+       {"/dwcp/peer", "/dwcp/peer,nobody", "/dwcp/migration", "/dwcp/migration,8", "/dwcp/migration,x",
+        "/dwcp/migration,7x", "/dwcp/migration,-1", "/dwcp/lcore,9", "/dwcp/lcore"}) {
     EXPECT_TRUE(ask(command).is_null()) << command;
   }
 }
@@ -148,7 +151,8 @@ TEST_F(telemetry, largest_answers_fit) {
   big.peers.assign(300, big.peers[0]);
   for (auto& peer : big.peers) peer.name = std::string(32, 'n');
   big.drops.assign(256, {std::string(40, 'd'), ~std::uint64_t{0}});
-  big.neighbours.assign(1000, {"2001:db8:1111:2222:3333:4444:5555:6666", "02:00:00:00:00:02", "incomplete", 1'000'000'000});
+  big.neighbours.assign(1000,
+                        {"2001:db8:1111:2222:3333:4444:5555:6666", "02:00:00:00:00:02", "incomplete", 1'000'000'000});
   board.publish(big);
   const auto ids = ask("/dwcp/migrations");
   EXPECT_EQ(ids.size(), 512U);
@@ -164,7 +168,9 @@ TEST_F(telemetry, largest_answers_fit) {
 TEST_F(telemetry, a_stopped_one_answers_null_and_can_start_again) {
   for (int round = 0; round < 100; ++round) {
     ASSERT_TRUE(adapter.stop(0));
-    if (round == 0) EXPECT_TRUE(ask("/dwcp/status").is_null());
+    if (round == 0) {
+      EXPECT_TRUE(ask("/dwcp/status").is_null());
+    }
     ASSERT_TRUE(adapter.start());
   }
   EXPECT_EQ(ask("/dwcp/status")["name"], "t");
@@ -194,14 +200,16 @@ TEST_F(telemetry, dwcpctl_shows_tables) {
   EXPECT_NE(status.output.find("peers       1 of 2 up\n"), std::string::npos) << status.output;
   const auto migrations = dwcpctl("migrations");
   EXPECT_EQ(migrations.exit_code, 0);
-  EXPECT_NE(migrations.output.find("18446744073709551615  incoming   completed"), std::string::npos) << migrations.output;
+  EXPECT_NE(migrations.output.find("18446744073709551615  incoming   completed"), std::string::npos)
+      << migrations.output;
   EXPECT_NE(migrations.output.find("3.00 GiB  1.00 GiB   3.00"), std::string::npos) << migrations.output;
   EXPECT_NE(migrations.output.find("321 ms  match"), std::string::npos) << migrations.output;
   EXPECT_NE(dwcpctl("peers").output.find("40.0 Gb/s"), std::string::npos) << dwcpctl("peers").output;
   EXPECT_NE(dwcpctl("lcores").output.find("net+codec  12.50 %"), std::string::npos) << dwcpctl("lcores").output;
   EXPECT_EQ(dwcpctl("drops").output, "REASON       PACKETS\nbad_version        3\n");
   EXPECT_NE(dwcpctl("port").output.find("02:00:00:00:00:01"), std::string::npos);
-  EXPECT_NE(dwcpctl("adjacency").output.find("10.0.0.3  -                  incomplete   1 ms"), std::string::npos) << dwcpctl("adjacency").output;
+  EXPECT_NE(dwcpctl("adjacency").output.find("10.0.0.3  -                  incomplete   1 ms"), std::string::npos)
+      << dwcpctl("adjacency").output;
 }
 
 TEST_F(telemetry, dwcpctl_prints_json) {
@@ -239,7 +247,8 @@ int main(int argc, char** argv) {
   if (mkdtemp(dir) == nullptr) return 2;
   dwcp::runtime_dir = dir;
   setenv("RUNTIME_DIRECTORY", dir, 1);
-  std::vector<std::string> words{"telemetry-test", "--no-huge", "-m", "64", "--no-pci", "-l", "0", "--file-prefix", "dwcp-t", "--log-level", "4"};
+  std::vector<std::string> words{"telemetry-test", "--no-huge", "-m",          "64", "--no-pci", "-l", "0",
+                                 "--file-prefix",  "dwcp-t",    "--log-level", "4"};
   std::vector<char*> eal;
   for (auto& word : words) eal.push_back(word.data());
   int result = 2;

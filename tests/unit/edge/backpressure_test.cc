@@ -9,6 +9,13 @@
 namespace dwcp::test {
 namespace {
 
+// Sanitizers keep shadow memory, which grows by itself.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 std::size_t resident_kib() {
   std::size_t kib = 0;
   if (FILE* status = std::fopen("/proc/self/status", "r"); status != nullptr) {
@@ -19,14 +26,15 @@ std::size_t resident_kib() {
   return kib;
 }
 
-// All blocks that come until none has for 100 ms.
-std::vector<EdgeToCodec> hoard(Harness& edge) {
+// Takes `count` blocks and keeps them, and sees that no more come.
+std::vector<EdgeToCodec> hoard(Harness& edge, std::size_t count) {
   std::vector<EdgeToCodec> blocks;
-  for (;;) {
-    const EdgeToCodec message = edge.next(100);
-    if (message.kind != EdgeToCodecKind::kData) return blocks;
-    blocks.push_back(message);
+  while (blocks.size() < count) {
+    blocks.push_back(edge.next());
+    EXPECT_EQ(blocks.back().kind, EdgeToCodecKind::kData);
   }
+  EXPECT_EQ(edge.next(100).block, nullptr);
+  return blocks;
 }
 
 TEST(edge_backpressure, stops_at_the_migrations_limit_and_goes_on_without_losing_a_byte) {
@@ -40,11 +48,12 @@ TEST(edge_backpressure, stops_at_the_migrations_limit_and_goes_on_without_losing
     EXPECT_TRUE(send_all(source, bytes));
     half_close(source);
   });
-  const auto held = hoard(edge);
+  const auto held = hoard(edge, 4);
   const Counter& paused = edge.table[open.migration.slot].edge_paused_ns;
-  EXPECT_EQ(held.size(), 4U);
   EXPECT_EQ(edge.edge->counters().ingress_available.get(), edge.options.ingress_blocks - 4);
-  EXPECT_LT(resident_kib(), before_kib + 4096);
+  if (!kSanitized) {
+    EXPECT_LT(resident_kib(), before_kib + 4096);
+  }
   EXPECT_LE(edge.table[open.migration.slot].edge_in_bytes.get(), 4 * kBlockBytes);
   EXPECT_TRUE(eventually([&] { return paused.get() >= 100 * kNsPerMs; })) << "shows while the pause lasts";
 
@@ -101,8 +110,7 @@ TEST(edge_backpressure, a_connection_that_ends_while_it_waits_leaves_the_queue) 
   const Fd first = connect_to(edge.listener);
   ASSERT_EQ(edge.next().kind, EdgeToCodecKind::kOpen);
   std::thread sender([&] { (void)send_all(first, random_bytes(2, 8 << 20)); });
-  const auto held = hoard(edge);
-  ASSERT_EQ(held.size(), 2U);
+  const auto held = hoard(edge, 2);
   const Fd second = connect_to(edge.listener);
   const EdgeToCodec open = edge.next();
   ASSERT_EQ(open.kind, EdgeToCodecKind::kOpen);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a net lcore tells about itself ten times a second: plain numbers, copied whole through Published.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "dataplane/inet/drop_reason.h"
+#include "dataplane/inet/neighbour_cache.h"
+#include "dataplane/rings/control_message.h"
+#include "dataplane/transport/lane.h"
+#include "dataplane/wire/drop_reason.h"
+#include "drivers/port.h"
+
+namespace dwcp {
+
+inline constexpr std::size_t kReportNeighbours = 64;
+
+struct LaneReport {
+  bool active = false;
+  std::uint32_t session = 0;
+  std::uint32_t streams = 0;
+  std::uint64_t rtt_smoothed_ns = 0;  // of the first stream
+  std::uint64_t rtt_min_ns = 0;
+  std::uint64_t bandwidth_bytes_per_sec = 0;
+  std::uint64_t window_bytes = 0;
+  std::uint64_t in_flight_bytes = 0;
+  StreamCounters packets{};  // summed over streams
+  LaneCounters lane{};
+};
+
+struct NeighbourReport {
+  inet::IpAddress address{};
+  MacAddress mac{};
+  bool resolved = false;
+  inet::Neighbour::State state{};
+};
+
+struct NetReport {
+  std::uint64_t now_ns = 0;
+  bool link_up = false;
+  PortCounters port{};
+  inet::DropCounters inet_drops{};
+  wire::DropCounters wire_drops{};  // lanes' included
+  std::uint64_t control_ring_full = 0;
+  std::uint32_t lanes = 0;
+  std::uint32_t neighbours = 0;
+  std::array<LaneReport, kLanesMax> lane{};
+  std::array<NeighbourReport, kReportNeighbours> neighbour{};
+};
+
+}  // namespace dwcp

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// NetRole: construction, sessions, housekeeping.  The packet paths are net_receive.cc, net_transmit.cc, net_frames.cc.
+#include "dataplane/lcore/net_role.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.h"
+
+namespace dwcp {
+namespace {
+
+constexpr std::uint64_t kHousekeepingNs = kNsPerMs;
+constexpr std::uint64_t kPublishNs = 100 * kNsPerMs;
+
+// RFC 6335's dynamic ports.  A session's streams take 64 of them at a place that changes with the session, so that a new
+// session is also a new choice among equal paths (ECMP).
+constexpr std::uint16_t kSourcePortFirst = 49152;
+
+std::uint16_t source_port(std::uint32_t session, std::size_t stream) noexcept {
+  return static_cast<std::uint16_t>(kSourcePortFirst + (session >> 8) % 192 * wire::kStreamsMax + stream);
+}
+
+}  // namespace
+
+NetRole::NetRole(const NetRoleConfig& config, PortQueue& queue, ControlNetRings& control, std::vector<CodecNetRings*> codecs)
+    : config_(config),
+      queue_(queue),
+      control_(control),
+      codecs_(std::move(codecs)),
+      parser_(inet::LocalAddresses{.mac = config.host.mac,
+                                   .vlan = config.host.vlan,
+                                   .v4 = config.host.v4,
+                                   .v6 = config.host.v6,
+                                   .udp_port_min = config.udp_port,
+                                   .udp_port_max = config.udp_port}),
+      host_(config.host),
+      checksum_mode_(queue.info().tx_checksum ? inet::ChecksumMode::kOffload : inet::ChecksumMode::kSoftware) {
+  DWCP_ASSERT(config.peers.size() <= kLanesMax);
+  for (const inet::SocketAddress& peer : config.peers) {
+    links_.push_back(std::make_unique<Link>(config.lane));
+    links_.back()->headers.reserve(wire::kStreamsMax);
+    (void)host_.pin(peer.ip);
+  }
+}
+
+NetRole::~NetRole() {
+  queue_.cancel(std::span(tx_).first(tx_ready_));
+  for (auto& link : links_) delete link->pending_start;
+}
+
+std::size_t NetRole::step(std::uint64_t now_ns) noexcept {
+  std::size_t work = take_control(now_ns);
+  work += receive(now_ns);
+  work += take_codec(now_ns);
+  work += transmit(now_ns);
+  work += take_lane_events(now_ns);
+  if (now_ns >= housekeeping_ns_) {
+    housekeeping_ns_ = now_ns + kHousekeepingNs;
+    poll_host(now_ns);
+    resolve_next_hops();
+    check_sessions(now_ns);
+    if (now_ns >= publish_ns_) publish(now_ns);
+  }
+  return work;
+}
+
+std::uint64_t NetRole::deadline_ns() noexcept {
+  std::uint64_t least = host_.next_deadline();
+  for (const auto& link : links_) {
+    if (link->lane.active()) least = std::min(least, link->lane.deadline_ns());
+  }
+  return least;
+}
+
+std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
+  ControlToNet message;
+  std::size_t taken = 0;
+  for (; taken < 8 && control_.to_net.pop(message); ++taken) {
+    Link& link = *links_[message.lane];
+    switch (message.kind) {
+      case ControlToNetKind::kHello:
+        send_hello(message);
+        break;
+      case ControlToNetKind::kStart:
+        if (link.lane.active()) {
+          link.lane.abandon(EndReason::kLinkLost);
+          take_lane_events(now_ns);
+        }
+        DWCP_ASSERT(link.pending_start == nullptr);  // control waits for kStarted before the next
+        link.pending_start = message.start;
+        break;
+      case ControlToNetKind::kStop:
+        if (!link.lane.active()) break;
+        link.lane.close(message.reason);
+        transmit_lane(now_ns, link);
+        end_session(message.lane, message.reason);
+        break;
+    }
+  }
+  for (std::uint16_t i = 0; i < links_.size(); ++i) {
+    if (links_[i]->pending_start != nullptr) begin_pending(now_ns, i);
+  }
+  return taken;
+}
+
+// Starts the session control has made ready, once the codecs have given back all that the last one lent them.
+void NetRole::begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept {
+  Link& link = *links_[index];
+  if (!link.lane.drained()) return;
+  LaneStart* start = link.pending_start;
+  link.pending_start = nullptr;
+  const inet::SocketAddress& peer = config_.peers[index];
+  start->streams = link.lane.start(now_ns, start->session, std::move(start->streams));
+  link.headers.clear();
+  for (std::size_t stream = 0; stream < link.lane.streams().size(); ++stream) {
+    const inet::SocketAddress local{host_.source_for(peer.ip), source_port(start->session.local_session, stream)};
+    link.headers.emplace_back(config_.host.mac, config_.host.vlan, local, peer);
+  }
+  host_generation_ = ~std::uint64_t{0};  // the new headers need their destination
+  tell_control({.kind = NetToControlKind::kStarted, .lane = index, .session = start->session.local_session, .start = start});
+}
+
+void NetRole::end_session(std::uint16_t index, EndReason reason) noexcept {
+  Link& link = *links_[index];
+  const std::uint32_t session = link.lane.session().local_session;
+  link.lane.abandon(reason);
+  tell_control({.kind = NetToControlKind::kLaneLost, .reason = reason, .lane = index, .session = session});
+}
+
+void NetRole::send_hello(const ControlToNet& message) noexcept {
+  const inet::SocketAddress& peer = config_.peers[message.lane];
+  const inet::NextHop hop = host_.lookup(peer.ip);
+  const auto buffers = tx_buffers();
+  if (hop.state != inet::NextHop::State::kResolved || buffers.empty()) return;  // control says it again
+  inet::UdpTemplate header(config_.host.mac, config_.host.vlan, {host_.source_for(peer.ip), config_.udp_port}, peer);
+  header.set_destination_mac(hop.mac);
+  TxPacket& packet = buffers.front();
+  std::memcpy(packet.data + header.size(), message.hello.data(), message.hello.size());
+  packet.length = static_cast<std::uint32_t>(header.size() + message.hello.size());
+  packet.offload = false;
+  header.write(packet.data, static_cast<std::uint16_t>(message.hello.size()), 0, checksum_mode_);
+  if (checksum_mode_ == inet::ChecksumMode::kOffload) header.describe(packet);
+  tx_send(1);
+}
+
+void NetRole::resolve_next_hops() noexcept {
+  if (host_.generation() == host_generation_) return;
+  host_generation_ = host_.generation();
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const inet::NextHop hop = host_.lookup(config_.peers[i].ip);
+    links_[i]->next_hop_known = hop.state == inet::NextHop::State::kResolved;
+    if (!links_[i]->next_hop_known) continue;
+    for (inet::UdpTemplate& header : links_[i]->headers) header.set_destination_mac(hop.mac);
+  }
+}
+
+void NetRole::check_sessions(std::uint64_t now_ns) noexcept {
+  for (std::uint16_t i = 0; i < links_.size(); ++i) {
+    Link& link = *links_[i];
+    if (!link.lane.active()) continue;
+    if (link.lane.closed_by_peer() || now_ns > link.lane.last_received_ns() + config_.session_timeout_ns) {
+      end_session(i, EndReason::kLinkLost);
+      continue;
+    }
+    if (now_ns < link.lane.last_received_ns() + kHousekeepingNs) host_.confirm(now_ns, config_.peers[i].ip);
+    link.shared.drain_bytes_per_sec.set(link.lane.bandwidth_bytes_per_sec());
+    link.shared.backlog_limit_bytes.set(link.lane.backlog_limit_bytes(config_.backlog_max_ns));
+  }
+}
+
+void NetRole::tell_control(const NetToControl& message) noexcept {
+  if (control_.to_control.push(message)) return;
+  ++control_full_;
+  // Hellos are repeated by their sender; the others are a handful per session and the ring has room for hundreds.
+  DWCP_ASSERT(message.kind == NetToControlKind::kHello);
+}
+
+void NetRole::publish(std::uint64_t now_ns) noexcept {
+  publish_ns_ = now_ns + kPublishNs;
+  NetReport& report = report_.back();
+  report.now_ns = now_ns;
+  report.link_up = queue_.link_up();
+  report.port = queue_.counters();
+  report.inet_drops = parser_.drops();
+  for (std::size_t i = 0; i < inet::kDropReasons; ++i) report.inet_drops.counts[i] += host_.counters().drops.counts[i];
+  report.wire_drops = drops_;
+  report.control_ring_full = control_full_;
+  report.lanes = static_cast<std::uint32_t>(links_.size());
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const Lane& lane = links_[i]->lane;
+    LaneReport& out = report.lane[i];
+    out = {};
+    out.active = lane.active();
+    out.session = lane.session().local_session;
+    out.lane = lane.counters();
+    for (std::size_t r = 0; r < wire::kDropReasons; ++r) report.wire_drops[r] += lane.counters().drops[r];
+    if (!lane.active()) continue;
+    out.streams = static_cast<std::uint32_t>(lane.streams().size());
+    out.rtt_smoothed_ns = lane.streams().front()->rtt().sampled() ? lane.streams().front()->rtt().smoothed_ns() : 0;
+    out.rtt_min_ns = lane.min_rtt_ns();
+    out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();
+    out.in_flight_bytes = lane.in_flight_bytes();
+    for (const auto& stream : lane.streams()) {
+      out.window_bytes += stream->congestion().window_bytes();
+      out.packets += stream->counters();
+    }
+  }
+  report.neighbours = 0;
+  for (const inet::Neighbour& entry : host_.neighbours().entries()) {
+    if (entry.state == inet::Neighbour::State::kFree || report.neighbours == kReportNeighbours) continue;
+    report.neighbour[report.neighbours++] = {
+        .address = entry.ip, .mac = entry.mac, .resolved = entry.resolved(), .state = entry.state};
+  }
+  report_.publish();
+}
+
+}  // namespace dwcp

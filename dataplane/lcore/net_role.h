@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The net role: one queue pair of the port, the host that answers for it (ARP, ND, ICMP), and one lane per peer.
+//
+// The way of a packet in:   port ─ parse ─┬─ lane ─ events ─ ring to codec
+//                                         ├─ host
+//                                         └─ hello ─ ring to control
+// The way of a frame out:   ring from codec ─ lane ─ datagram written behind room for its headers ─ headers ─ port
+//
+// step() runs on its lcore only; so do the lanes.  Others see it through rings, LaneShared and the published report.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/inet/datagram_header.h"
+#include "dataplane/inet/host.h"
+#include "dataplane/inet/parse.h"
+#include "dataplane/lcore/net_report.h"
+#include "dataplane/lcore/role.h"
+#include "dataplane/rings/control_message.h"
+#include "dataplane/rings/frame_message.h"
+#include "dataplane/rings/lane_shared.h"
+#include "dataplane/rings/published.h"
+#include "dataplane/transport/lane.h"
+#include "drivers/port.h"
+
+namespace dwcp {
+
+struct NetRoleConfig {
+  std::uint16_t index = 0;  // among the net lcores
+  inet::HostConfig host;
+  std::uint16_t udp_port = 0;
+  std::vector<inet::SocketAddress> peers;  // one lane each
+  LaneConfig lane;
+  std::uint64_t session_timeout_ns = 45 * kNsPerSec;
+  std::uint64_t backlog_max_ns = 100 * kNsPerMs;
+};
+
+class NetRole final : public Role {
+ public:
+  // Reserves and touches all lanes' memory.  `queue`, `control` and `codecs` outlive this.
+  NetRole(const NetRoleConfig& config, PortQueue& queue, ControlNetRings& control, std::vector<CodecNetRings*> codecs);
+  ~NetRole() override;
+
+  [[nodiscard]] std::size_t step(std::uint64_t now_ns) noexcept override;
+  [[nodiscard]] std::uint64_t deadline_ns() noexcept override;
+  [[nodiscard]] const char* name() const noexcept override { return "net"; }
+
+  // Any thread.
+  [[nodiscard]] const LaneShared& lane_shared(std::size_t lane) const noexcept { return links_[lane]->shared; }
+  // The control thread: the streams of a session to come, made off the lcore.
+  [[nodiscard]] Streams make_streams(std::size_t lane, const LaneSession& session) { return links_[lane]->lane.make_streams(session); }
+  [[nodiscard]] Published<NetReport>& report() noexcept { return report_; }
+  [[nodiscard]] const NetRoleConfig& config() const noexcept { return config_; }
+
+ private:
+  // A flow of a lane, and the codec lcore it belongs to.
+  struct FlowOwner {
+    FlowId flow{};
+    std::uint16_t codec = 0;
+    bool used = false;
+  };
+
+  // A lane and what carries it over this port.
+  struct Link {
+    explicit Link(const LaneConfig& config) : lane(config), owners(Lane::flow_places(config)) {}
+    Lane lane;
+    std::vector<inet::UdpTemplate> headers;  // by stream
+    std::vector<FlowOwner> owners;
+    LaneShared shared;
+    LaneStart* pending_start = nullptr;
+    bool next_hop_known = false;
+  };
+
+  // net_role.cc
+  std::size_t take_control(std::uint64_t now_ns) noexcept;
+  void begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept;
+  void end_session(std::uint16_t index, EndReason reason) noexcept;
+  void send_hello(const ControlToNet& message) noexcept;
+  void resolve_next_hops() noexcept;
+  void check_sessions(std::uint64_t now_ns) noexcept;
+  void publish(std::uint64_t now_ns) noexcept;
+  void tell_control(const NetToControl& message) noexcept;
+
+  // net_receive.cc
+  std::size_t receive(std::uint64_t now_ns) noexcept;
+  void take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept;
+
+  // net_transmit.cc
+  std::size_t transmit(std::uint64_t now_ns) noexcept;
+  std::size_t transmit_lane(std::uint64_t now_ns, Link& link) noexcept;
+  [[nodiscard]] std::span<TxPacket> tx_buffers() noexcept;
+  void tx_send(std::size_t count) noexcept;
+  void poll_host(std::uint64_t now_ns) noexcept;
+
+  // net_frames.cc
+  std::size_t take_codec(std::uint64_t now_ns) noexcept;
+  void take_codec_message(std::uint64_t now_ns, std::uint16_t codec, const CodecToNet& message) noexcept;
+  std::size_t take_lane_events(std::uint64_t now_ns) noexcept;
+  void give_event(std::uint64_t now_ns, std::uint16_t index, const LaneEvent& event) noexcept;
+  void tell_codec(std::uint16_t codec, const NetToCodec& message) noexcept;
+  [[nodiscard]] FlowOwner* owner_of(Link& link, FlowId flow) noexcept;
+  FlowOwner& add_owner(Link& link, FlowId flow, std::uint16_t codec) noexcept;
+  [[nodiscard]] FlowRef ref(std::uint16_t index, FlowId flow) const noexcept;
+
+  NetRoleConfig config_;
+  PortQueue& queue_;
+  ControlNetRings& control_;
+  std::vector<CodecNetRings*> codecs_;
+
+  inet::Parser parser_;
+  inet::Host host_;
+  std::uint64_t host_generation_ = ~std::uint64_t{0};
+  inet::ChecksumMode checksum_mode_;
+  std::vector<std::unique_ptr<Link>> links_;
+
+  std::array<RxPacket, kBurstMax> rx_{};
+  std::array<TxPacket, kBurstMax> tx_{};  // [0, tx_ready_) reserved from the port
+  std::size_t tx_ready_ = 0;
+  std::array<TxDatagram, kBurstMax> datagrams_{};
+
+  wire::DropCounters drops_{};  // datagrams no lane wanted
+  std::uint64_t housekeeping_ns_ = 0;
+  std::uint64_t publish_ns_ = 0;
+  std::uint64_t control_full_ = 0;
+  Published<NetReport> report_;
+};
+
+}  // namespace dwcp

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real QEMU guest, small: it crosses whole, and when a gateway dies on the way it stays where it was."""
+from lab import migrate, verify
+from lab.link import LinkSpec
+from labtest import eventually, expect
+
+ENTRY = "tcp:127.0.0.1:4444"
+EXIT = "tcp:127.0.0.1:4445"
+# So slow that the first pass takes many seconds.
+SLOW_LINK = LinkSpec(rate_mbps=40, rtt_ms=20, loss=0.001, seed=3)
+SHORT_TIMEOUT = "\n[transport]\nsession_timeout_ms = 4000\n"
+
+
+def pair(lab, **options):
+    gateways = lab.gateways(listeners={"vm-in": (ENTRY, "vm")}, services={"vm": EXIT}, **options)
+    target = lab.guest("b", incoming=True)
+    source = lab.guest("a")
+    source.wait_ready()
+    return gateways, source, target
+
+
+def test_guest_crosses_whole(lab):
+    (near, far), source, target = pair(lab)
+    outcome = migrate.run(source, target, lab.link, ENTRY, EXIT, cap_s=90)
+    expect(outcome.converged, outcome.reason)
+    expect(verify.wait_ticking(target, 2), "the guest ticks at the target")
+    for check in verify.checks(source, target, records=20_000):
+        expect(check.good, f"{check.what}: {check.detail}")
+    for gateway in (near, far):
+        end = gateway.wait_migration_end()
+        expect(end["digest_verified"] == "match", end)
+
+
+def kill_midway(lab, victim):
+    """Kills one gateway with -9 while the guest is under way; the guest must go on at the source."""
+    gateways, source, target = pair(lab, spec=SLOW_LINK, extra=SHORT_TIMEOUT)
+    for guest in (source, target):
+        migrate.prepare(guest, "plain")
+    target.qmp.command("migrate-incoming", {"uri": EXIT})
+    begun = lab.link.sent_bytes()["a"]
+    source.qmp.command("migrate", {"uri": ENTRY})
+    eventually(lambda: lab.link.sent_bytes()["a"] - begun > 3_000_000, "bytes flow", 30)
+    expect(source.qmp.command("query-migrate")["status"] == "active", "it is under way when the gateway is killed")
+    gateways[victim].kill()
+    ended = eventually(lambda: source.qmp.command("query-migrate")["status"] in ("failed", "completed"),
+                       "QEMU learns of it", 30)
+    expect(ended, "ended")
+    info = source.qmp.command("query-migrate")
+    expect(info["status"] == "failed", f"QEMU reports failure: {info}")
+    expect(source.running(), "the guest runs at the source")
+    start = source.console.bytes_now()
+    expect(source.console.wait_line("TICK ", 10, start) is not None, "it ticks on")
+    found = source.check()
+    expect(found["keys"] == 20_000 and found["damaged"] == 0 and found["revs"] == found["writes"], found)
+    survivor = gateways[1 - victim]
+    survivor.process.require_alive()
+    end = survivor.wait_migration_end(15)
+    expect(end["state"] == "failed" and end["reason"], end)
+
+
+def test_far_gateway_killed_leaves_the_guest_at_the_source(lab):
+    kill_midway(lab, 1)
+
+
+def test_near_gateway_killed_leaves_the_guest_at_the_source(lab):
+    kill_midway(lab, 0)

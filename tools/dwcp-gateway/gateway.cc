@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/dwcp-gateway/gateway.h"
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <random>
+
+#include "base/assert.h"
+#include "tools/dwcp-gateway/convert.h"
+
+namespace dwcp {
+namespace {
+
+constexpr std::uint64_t kControlPollMs = 5;
+constexpr std::uint64_t kSnapshotMs = 100;
+// Blocks one migration may hold at each side of the codec: what they hold hides from the hypervisor.
+constexpr std::size_t kBlocksPerMigration = 8;
+
+int run_lcore(void* loop) {
+  static_cast<LcoreLoop*>(loop)->run();
+  return 0;
+}
+
+std::uint64_t random_word() {
+  static thread_local std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+std::size_t mib(std::uint32_t count) { return std::size_t{count} << 20; }
+
+}  // namespace
+
+class Gateway::EdgeWaker final : public Waker {
+ public:
+  void set(EdgeThread* edge) noexcept { edge_ = edge; }
+  void wake() noexcept override { edge_->wake(); }
+
+ private:
+  EdgeThread* edge_ = nullptr;
+};
+
+Gateway::Gateway(Config config, Log& log) : config_(std::move(config)), log_(log) {}
+
+Gateway::~Gateway() { stop(); }
+
+expected<void, Error> Gateway::start() {
+  if (auto opened = open_port(); !opened) return opened;
+  build_roles();
+  if (auto launched = launch_lcores(); !launched) return launched;
+  if (auto listening = start_edges(); !listening) return listening;
+  start_peers();
+  collector_ = std::make_unique<Collector>(config_, *port_, *migrations_, *net_, *peers_, lcores_, lcore_ids_);
+  board_.publish(collector_->collect(log_.dropped()));
+  if (auto telemetry = telemetry_.start(); !telemetry) return telemetry;
+  telemetry_running_ = true;
+  log_.write(LogLevel::kInfo, "gateway is up",
+             {{"gateway", config_.gateway.name}, {"port", port_->name()}, {"peers", config_.peers.size()},
+              {"listeners", config_.listeners.size()}, {"services", config_.services.size()}});
+  return {};
+}
+
+expected<void, Error> Gateway::open_port() {
+  DpdkPortConfig port;
+  port.device = config_.port.device;
+  port.mtu = config_.port.mtu_bytes;
+  port.rx_descriptors = config_.port.rx_queue_packets;
+  port.tx_descriptors = config_.port.tx_queue_packets;
+  auto opened = DpdkPort::open(port);
+  if (!opened) return unexpected<Error>({ErrorCode::kPortSetup, "port", opened.error()});
+  port_ = std::move(*opened);
+  if (auto valid = inet::validate(host_config(config_, port_->info())); !valid) {
+    return unexpected<Error>({ErrorCode::kPortSetup, "port", valid.error()});
+  }
+  return {};
+}
+
+NetRoleConfig Gateway::net_config() const {
+  NetRoleConfig net;
+  net.host = host_config(config_, port_->info());
+  net.udp_port = config_.port.udp_port;
+  for (const PeerConfig& peer : config_.peers) net.peers.push_back(socket_address(peer.address));
+  net.session_timeout_ns = config_.transport.session_timeout_ms * kNsPerMs;
+  net.backlog_max_ns = config_.transport.backlog_max_ms * kNsPerMs;
+  LaneConfig& lane = net.lane;
+  lane.datagram_bytes = datagram_bytes(config_);
+  lane.streams = config_.transport.streams_initial;
+  lane.flows_max = config_.memory.migrations_max;
+  lane.rx_arena_bytes = mib(config_.memory.rx_mib) / std::max<std::size_t>(config_.peers.size(), 1);
+  lane.tx_frames_max = codec_config(0).bodies_max * std::max<std::size_t>(config_.lcores.codec_count, 1);
+  // Records for what the frame memory can keep in flight, four times over: acknowledged ones leave late after losses.
+  lane.packets_max = std::max<std::size_t>(65536, 4 * mib(config_.memory.tx_mib) / wire::kDatagramBytesMin);
+  lane.keepalive_ns = config_.transport.keepalive_ms * kNsPerMs;
+  lane.rate_max_bytes_per_sec = config_.transport.rate_max_mbps * std::uint64_t{1'000'000} / 8;
+  return net;
+}
+
+CodecRoleConfig Gateway::codec_config(std::uint16_t index) const {
+  const std::size_t codecs = std::max<std::size_t>(config_.lcores.codec_count, 1);
+  const std::size_t blocks = std::max<std::size_t>(mib(config_.memory.blocks_mib) / kBlockBytes / 2, 2);
+  CodecRoleConfig codec;
+  codec.index = index;
+  codec.codecs = static_cast<std::uint16_t>(codecs);
+  codec.sessions_max = config_.memory.migrations_max;
+  codec.encoder.zstd_level = zstd_level(config_.codec.level);
+  codec.encoder.zstd_level_max = std::max(codec.encoder.zstd_level, 1);
+  codec.encoder.adapter = config_.codec.adapter == AdapterMode::kAuto;
+  codec.tx_arena_bytes = mib(config_.memory.tx_mib) / codecs;
+  codec.bodies_max = 4096 / codecs;
+  codec.egress_blocks = std::max<std::size_t>(blocks / codecs, 2);
+  codec.egress_blocks_per_migration = std::min(kBlocksPerMigration, codec.egress_blocks);
+  codec.ingress_blocks = blocks;
+  for (const ListenerConfig& listener : config_.listeners) codec.listener_services.push_back(listener.service);
+  for (const ServiceConfig& service : config_.services) codec.services.push_back(service.name);
+  return codec;
+}
+
+void Gateway::build_roles() {
+  const std::size_t codecs = std::max<std::size_t>(config_.lcores.codec_count, 1);
+  const NetRoleConfig net = net_config();
+  migrations_ = std::make_unique<MigrationTable>(config_.memory.migrations_max);
+  waker_ = std::make_unique<EdgeWaker>();
+  std::vector<CodecNetRings*> codec_rings;
+  std::vector<EdgeCodecRings*> edge_rings;
+  for (std::uint16_t i = 0; i < codecs; ++i) {
+    const CodecRoleConfig codec = codec_config(i);
+    const std::size_t lanes = std::max<std::size_t>(config_.peers.size(), 1);
+    codec_net_rings_.push_back(std::make_unique<CodecNetRings>(codec.bodies_max, net.lane.rx_frames_max * lanes,
+                                                               Lane::flow_places(net.lane) * lanes));
+    edge_codec_rings_.push_back(
+        std::make_unique<EdgeCodecRings>(codec.ingress_blocks, codec.egress_blocks, config_.memory.migrations_max));
+    codec_rings.push_back(codec_net_rings_.back().get());
+    edge_rings.push_back(edge_codec_rings_.back().get());
+  }
+  net_ = std::make_unique<NetRole>(net, port_->queue(0), control_rings_, codec_rings);
+  for (std::uint16_t i = 0; i < codecs; ++i) {
+    CodecNet codec_net{.rings = codec_rings[i], .lanes = {}};
+    for (std::size_t lane = 0; lane < config_.peers.size(); ++lane) codec_net.lanes.push_back(&net_->lane_shared(lane));
+    codecs_.push_back(std::make_unique<CodecRole>(codec_config(i), *migrations_,
+                                                  std::vector<CodecEdge>{{.rings = edge_rings[i], .waker = waker_.get()}},
+                                                  std::vector<CodecNet>{codec_net}));
+  }
+  edge_ = std::make_unique<EdgeThread>(edge_options(config_, codec_config(0).ingress_blocks, kBlocksPerMigration), *migrations_,
+                                       edge_rings);
+  waker_->set(edge_.get());
+}
+
+expected<void, Error> Gateway::launch_lcores() {
+  std::vector<unsigned> workers;
+  unsigned id = 0;
+  RTE_LCORE_FOREACH_WORKER(id) workers.push_back(id);
+  const std::size_t codecs = config_.lcores.codec_count;
+  const std::size_t needed = 1 + codecs;
+  if (workers.size() < needed) {
+    return unexpected<Error>({ErrorCode::kLcores, "lcores",
+                              "the configuration needs " + std::to_string(needed) + " worker lcores beside the main one, EAL has " +
+                                  std::to_string(workers.size()) + ": give it more with -l or --lcores"});
+  }
+  const std::uint64_t sleep_max_ns = config_.lcores.idle_sleep_max_us * kNsPerUs;
+  std::vector<Role*> first{net_.get()};
+  if (codecs == 0) first.push_back(codecs_[0].get());
+  lcores_.push_back(std::make_unique<LcoreLoop>(first, sleep_max_ns));
+  for (std::size_t i = 0; i < codecs; ++i) {
+    lcores_.push_back(std::make_unique<LcoreLoop>(std::vector<Role*>{codecs_[i].get()}, sleep_max_ns));
+  }
+  for (std::size_t i = 0; i < lcores_.size(); ++i) {
+    lcore_ids_.push_back(workers[i]);
+    if (rte_eal_remote_launch(run_lcore, lcores_[i].get(), workers[i]) != 0) {
+      lcore_ids_.pop_back();
+      return unexpected<Error>({ErrorCode::kThread, "lcores", "lcore " + std::to_string(workers[i]) + " cannot be launched"});
+    }
+    lcores_running_ = true;
+  }
+  return {};
+}
+
+expected<void, Error> Gateway::start_edges() {
+  if (auto started = edge_->start(); !started) return unexpected<Error>({ErrorCode::kListen, "edge", started.error()});
+  return {};
+}
+
+void Gateway::start_peers() {
+  const NetRoleConfig& net = net_->config();
+  PeerSessionsConfig config;
+  config.name = config_.gateway.name;
+  for (const PeerConfig& peer : config_.peers) config.peers.push_back(peer.name);
+  config.datagram_bytes = static_cast<std::uint16_t>(net.lane.datagram_bytes);
+  config.flows = net.lane.flows_max;
+  config.window_bytes = Lane::window_initial(net.lane);
+  config.frame_window = Lane::frame_window(net.lane);
+  config.streams = static_cast<std::uint8_t>(net.lane.streams);
+  PeerSessionsOut out;
+  out.send_hello = [this](std::uint16_t lane, const auto& hello) {
+    (void)control_rings_.to_net.push({.kind = ControlToNetKind::kHello, .lane = lane, .hello = hello});  // said again if full
+  };
+  out.start = [this](std::uint16_t lane, const LaneSession& session) {
+    auto start = std::make_unique<LaneStart>(LaneStart{.session = session, .streams = net_->make_streams(lane, session)});
+    // The ring holds hundreds, and a lane has one session in the making.
+    const bool pushed = control_rings_.to_net.push({.kind = ControlToNetKind::kStart, .lane = lane, .start = start.get()});
+    DWCP_ASSERT(pushed);
+    start.release();
+  };
+  out.random = random_word;
+  peers_ = std::make_unique<PeerSessions>(std::move(config), std::move(out));
+}
+
+void Gateway::take_net_messages() {
+  const std::uint64_t now_ns = Loop::now_ns();
+  NetToControl message;
+  while (control_rings_.to_control.pop(message)) {
+    const std::string& peer = config_.peers[message.lane].name;
+    switch (message.kind) {
+      case NetToControlKind::kHello: {
+        std::string why;
+        if (peers_->on_hello(now_ns, message.lane, message.hello, why)) break;
+        if (auto skipped = hello_limit_.admit(now_ns)) {
+          log_.write(LogLevel::kWarning, "refused a peer's hello",
+                     {{"peer", peer}, {"address", message.source.text()}, {"reason", why}, {"skipped", *skipped}});
+        }
+        break;
+      }
+      case NetToControlKind::kStarted:
+        delete message.start;  // and with it the last session's streams
+        peers_->on_started(now_ns, message.lane, message.session);
+        log_.write(LogLevel::kInfo, "link is up", {{"peer", peer}, {"session", message.session}});
+        break;
+      case NetToControlKind::kLaneLost:
+        peers_->on_lost(now_ns, message.lane, message.session);
+        log_.write(LogLevel::kWarning, "link is down",
+                   {{"peer", peer}, {"session", message.session}, {"reason", end_reason_text(message.reason)}});
+        break;
+    }
+  }
+  peers_->on_time(now_ns);
+}
+
+void Gateway::log_migrations() {
+  for (const MigrationSnapshot& m : collector_->take_changes()) {
+    const LogLevel level = m.state == "failed" ? LogLevel::kError : LogLevel::kInfo;
+    log_.write(level, "migration is " + m.state,
+               {{"migration", m.id}, {"peer", m.peer}, {"direction", m.direction}, {"service", m.service},
+                {"raw_bytes_in", m.raw_bytes_in}, {"raw_bytes_out", m.raw_bytes_out}, {"wire_bytes_tx", m.wire_bytes_tx},
+                {"wire_bytes_rx", m.wire_bytes_rx}, {"digest", m.digest_verified}, {"reason", m.reason}});
+  }
+}
+
+void Gateway::run() {
+  SignalWatch interrupt(loop_, SIGINT, [this] { loop_.stop(); });
+  SignalWatch terminate(loop_, SIGTERM, [this] { loop_.stop(); });
+  Timer messages(loop_, [this] { take_net_messages(); });
+  messages.every(kControlPollMs);
+  Timer snapshots(loop_, [this] {
+    board_.publish(collector_->collect(log_.dropped()));
+    log_migrations();
+  });
+  snapshots.every(kSnapshotMs);
+  loop_.run();
+  log_.write(LogLevel::kInfo, "gateway is stopping", {{"gateway", config_.gateway.name}});
+}
+
+void Gateway::stop() {
+  if (telemetry_running_) (void)telemetry_.stop(Loop::now_ns() + kNsPerSec);
+  telemetry_running_ = false;
+  if (edge_) edge_->stop();
+  if (lcores_running_) {
+    for (std::uint16_t lane = 0; lane < config_.peers.size(); ++lane) {
+      (void)control_rings_.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kShutdown, .lane = lane});
+    }
+    // The lanes' last words: a loop's longest sleep and a few rounds.
+    const std::uint64_t until_ns = Loop::now_ns() + 50 * kNsPerMs;
+    while (Loop::now_ns() < until_ns) loop_.poll();
+    for (const auto& lcore : lcores_) lcore->stop();
+    for (const unsigned id : lcore_ids_) rte_eal_wait_lcore(id);
+    lcores_running_ = false;
+  }
+  NetToControl message;
+  while (control_rings_.to_control.pop(message)) delete message.start;
+  ControlToNet unread;
+  while (control_rings_.to_net.pop(unread)) delete unread.start;
+  collector_.reset();
+  peers_.reset();
+  edge_.reset();
+  codecs_.clear();
+  net_.reset();
+  if (port_) port_->stop();
+  port_.reset();
+}
+
+}  // namespace dwcp

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gateway: the composition root.  Builds every part from the Config, hands them to each other, starts them in order and
+// stops them in reverse.  Everything here runs on the control thread (the EAL main lcore).
+//
+//   port ─▶ rings, migrations, roles ─▶ lcores ─▶ edges (listen) ─▶ telemetry ─▶ control loop
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "config/config.h"
+#include "control/log.h"
+#include "control/loop.h"
+#include "control/peer_session.h"
+#include "control/snapshot.h"
+#include "control/telemetry.h"
+#include "dataplane/edge/edge_thread.h"
+#include "dataplane/lcore/codec_role.h"
+#include "dataplane/lcore/lcore_loop.h"
+#include "dataplane/lcore/net_role.h"
+#include "drivers/dpdk/dpdk_port.h"
+#include "tools/dwcp-gateway/collector.h"
+
+namespace dwcp {
+
+class Gateway {
+ public:
+  Gateway(Config config, Log& log);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // After EAL has started.  On failure everything that had started is stopped again.
+  [[nodiscard]] expected<void, Error> start();
+  // Until SIGINT or SIGTERM.
+  void run();
+
+ private:
+  class EdgeWaker;
+
+  [[nodiscard]] expected<void, Error> open_port();
+  void build_roles();
+  [[nodiscard]] NetRoleConfig net_config() const;
+  [[nodiscard]] CodecRoleConfig codec_config(std::uint16_t index) const;
+  [[nodiscard]] expected<void, Error> launch_lcores();
+  [[nodiscard]] expected<void, Error> start_edges();
+  void start_peers();
+  void take_net_messages();
+  void log_migrations();
+  void stop();
+
+  Config config_;
+  Log& log_;
+  std::unique_ptr<DpdkPort> port_;
+  std::unique_ptr<MigrationTable> migrations_;
+  ControlNetRings control_rings_;
+  std::vector<std::unique_ptr<CodecNetRings>> codec_net_rings_;    // by codec
+  std::vector<std::unique_ptr<EdgeCodecRings>> edge_codec_rings_;  // by codec: one edge thread
+  std::unique_ptr<EdgeWaker> waker_;
+  std::unique_ptr<NetRole> net_;
+  std::vector<std::unique_ptr<CodecRole>> codecs_;
+  std::unique_ptr<EdgeThread> edge_;
+  std::vector<std::unique_ptr<LcoreLoop>> lcores_;
+  std::vector<unsigned> lcore_ids_;
+  bool lcores_running_ = false;
+
+  Loop loop_;
+  std::unique_ptr<PeerSessions> peers_;
+  LogLimit hello_limit_{1, 3};
+  std::unique_ptr<Collector> collector_;
+  SnapshotBoard board_;
+  Telemetry telemetry_{board_};
+  bool telemetry_running_ = false;
+};
+
+}  // namespace dwcp
