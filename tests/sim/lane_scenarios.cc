@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr std::uint64_t kCountDefault = 2000;
+constexpr std::uint64_t kCountDefault = 4000;
 constexpr int kFailuresMax = 5;  // then stop: the rest is likely the same
 
 std::uint64_t number_from(const char* name, std::uint64_t otherwise) {

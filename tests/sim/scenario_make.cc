@@ -60,9 +60,8 @@ void choose_limits(Rng& rng, PairSetup& setup) {
   lane.rx_frames_max = places * (1 + rng.below(rng.chance(0.5) ? 8 : 200));
   lane.tx_frames_max = 1 + rng.below(rng.chance(0.5) ? 8 : 300);
   lane.packets_max = SentPage::kRecords * (4 * lane.streams + 4 + rng.below(60));
-  // Well above a round trip, so that there are moments with nothing in flight to end at.
-  const std::uint64_t rtt_ns = round_trip_max_ns(setup);
-  lane.keepalive_ns = 2 * rtt_ns + static_cast<std::uint64_t>(log_uniform(rng, 1e8, 5e9));
+  // So long that the pings of all streams of both sides leave moments with nothing in flight to end at.
+  lane.keepalive_ns = (2 + 4 * lane.streams) * round_trip_max_ns(setup) + static_cast<std::uint64_t>(log_uniform(rng, 1e8, 5e9));
   setup.tx_arena_bytes = wire::kFrameBytesMax * (1 + rng.below(16));
   setup.poll_ns = static_cast<std::uint64_t>(log_uniform(rng, 5e3, 2e6));
   if (rng.chance(0.3)) setup.consume_delay_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 3e7));

@@ -81,7 +81,7 @@ class Gateway:
         """Until it takes migrations: started, and its peer's link up."""
         def ready():
             try:
-                status = self.query("/dwcp/status")
+                status = self.query("/dwcp/status") or {}
             except (OSError, ValueError):
                 return False
             return status.get("ready") == 1 and status.get("peers_up", 0) >= 1

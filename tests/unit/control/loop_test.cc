@@ -70,10 +70,12 @@ TEST(loop, delay_counts_from_the_call_not_from_the_last_wake) {
     fired_ns = Loop::now_ns();
     loop.stop();
   });
+  Wake other(loop, [] {});
   Timer busy(loop, [&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(30));  // a slow callback: the loop's clock is now 30 ms old
     armed_ns = Loop::now_ns();
     late.once(20);
+    other.signal();  // ends the loop's next wait at once, so that it looks at its timers again
   });
   busy.once(1);
   loop.run();
