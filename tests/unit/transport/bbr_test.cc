@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// BBR against a path made of arithmetic: a bottleneck with a queue, no losses but those named.
+#include "dataplane/transport/bbr.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace dwcp {
+namespace {
+
+constexpr std::uint64_t kMs = kNsPerMs;
+
+// Rounds of one RTT each: the sender has window or pacing's worth in flight, the path delivers at most rate.
+struct FakePath {
+  std::uint64_t rate_bytes_per_sec;
+  std::uint64_t rtt_ns;
+  double loss = 0;
+  std::uint64_t floor_ns = 0;  // delay nobody can take away: a longer route
+
+  std::uint64_t now_ns = kNsPerSec;
+  std::uint64_t delivered = 0;
+
+  void round(Bbr& bbr, int pieces = 20) {
+    const std::uint64_t bdp = rate_bytes_per_sec * rtt_ns / kNsPerSec;
+    const std::uint64_t paced = bbr.pacing_bytes_per_sec() * rtt_ns / kNsPerSec;
+    const std::uint64_t in_flight = std::min(bbr.window_bytes(), paced);
+    const std::uint64_t queue_ns = in_flight > bdp ? (in_flight - bdp) * kNsPerSec / rate_bytes_per_sec : 0;
+    const std::uint64_t took_ns = rtt_ns + floor_ns + queue_ns;
+    const std::uint64_t start = delivered;
+    for (int i = 0; i < pieces; ++i) {
+      now_ns += took_ns / static_cast<std::uint64_t>(pieces);
+      AckSample sample;
+      const std::uint64_t bytes = in_flight / static_cast<std::uint64_t>(pieces);
+      sample.lost_bytes = static_cast<std::uint64_t>(static_cast<double>(bytes) * loss);
+      sample.acked_bytes = bytes - sample.lost_bytes;
+      delivered += sample.acked_bytes;
+      sample.now_ns = now_ns;
+      sample.in_flight_bytes = in_flight;
+      sample.sent_in_flight_bytes = in_flight;
+      sample.delivered_bytes = delivered;
+      sample.packet_delivered_bytes = start;
+      sample.delivery_bytes_per_sec =
+          static_cast<std::uint64_t>(static_cast<double>(in_flight) * (1 - loss) * 1e9 / static_cast<double>(took_ns));
+      sample.rtt_ns = sample.smoothed_rtt_ns = took_ns;
+      bbr.on_ack(sample);
+    }
+  }
+};
+
+BbrConfig config() { return {.datagram_bytes = 1472}; }
+
+TEST(bbr, startup_fills_the_pipe_and_leaves) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  EXPECT_EQ(bbr.state(), Bbr::State::kStartup);
+  EXPECT_STREQ(bbr.state_name(), "startup");
+  EXPECT_TRUE(bbr.starting_up());
+  int rounds = 0;
+  while (bbr.state() == Bbr::State::kStartup && rounds < 40) path.round(bbr), ++rounds;
+  EXPECT_LE(rounds, 14);
+  EXPECT_FALSE(bbr.starting_up());
+  for (int i = 0; i < 30; ++i) path.round(bbr);
+  EXPECT_EQ(bbr.state(), Bbr::State::kProbeBw);
+  EXPECT_NEAR(static_cast<double>(bbr.bandwidth_bytes_per_sec()), 125e6, 6e6);
+  EXPECT_NEAR(static_cast<double>(bbr.min_rtt_ns()), 50e6, 2e6);
+}
+
+TEST(bbr, two_percent_random_loss_is_not_congestion) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs, .loss = 0.02};
+  for (int i = 0; i < 120; ++i) path.round(bbr);
+  EXPECT_GT(static_cast<double>(bbr.bandwidth_bytes_per_sec()), 115e6);
+  EXPECT_GT(bbr.window_bytes(), 125'000'000U / 20);
+  EXPECT_NEAR(bbr.ambient_loss(), 0.02, 0.01);
+}
+
+TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
+  Bbr clean(config());
+  Bbr congested(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  FakePath other = path;
+  for (int i = 0; i < 40; ++i) path.round(clean), other.round(congested);
+  other.floor_ns = path.floor_ns = 20 * kMs;  // a standing queue, by others
+  other.loss = 0.1;
+  for (int i = 0; i < 6; ++i) path.round(clean), other.round(congested);
+  EXPECT_LT(congested.window_bytes(), clean.window_bytes() * 3 / 4);
+}
+
+TEST(bbr, startup_ends_on_heavy_loss) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  for (int i = 0; i < 4; ++i) path.round(bbr);
+  ASSERT_EQ(bbr.state(), Bbr::State::kStartup);
+  path.loss = 0.4;
+  path.round(bbr);
+  path.round(bbr);
+  EXPECT_NE(bbr.state(), Bbr::State::kStartup);
+}
+
+TEST(bbr, an_outage_does_not_end_startup) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  path.round(bbr);
+  bbr.on_lost(path.now_ns, 100 * 1472, 0);
+  bbr.on_persistent_congestion(path.now_ns);
+  path.round(bbr);
+  path.round(bbr);
+  EXPECT_EQ(bbr.state(), Bbr::State::kStartup);
+}
+
+TEST(bbr, follows_a_rate_drop_within_the_filter) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  for (int i = 0; i < 40; ++i) path.round(bbr);
+  path.rate_bytes_per_sec /= 10;
+  for (int i = 0; i < 30; ++i) path.round(bbr);
+  EXPECT_LT(static_cast<double>(bbr.bandwidth_bytes_per_sec()), 15e6);
+}
+
+TEST(bbr, refreshes_the_min_rtt_of_a_longer_route) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 12'500'000, .rtt_ns = 50 * kMs};
+  for (int i = 0; i < 40; ++i) path.round(bbr);
+  path.floor_ns = 40 * kMs;
+  bool probed = false;
+  for (int i = 0; i < 400; ++i) {
+    path.round(bbr);
+    probed = probed || bbr.state() == Bbr::State::kProbeRtt;
+  }
+  EXPECT_TRUE(probed);
+  EXPECT_NEAR(static_cast<double>(bbr.min_rtt_ns()), 90e6, 12e6);
+}
+
+TEST(bbr, never_slower_than_the_least_window_per_round_trip) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 100, .rtt_ns = 50 * kMs};
+  AckSample sample;
+  for (int i = 0; i < 40; ++i) {
+    sample.now_ns = path.now_ns += 5 * kNsPerSec;
+    sample.acked_bytes = 100;
+    sample.packet_delivered_bytes = sample.delivered_bytes;
+    sample.delivered_bytes += 100;
+    sample.delivery_bytes_per_sec = 20;
+    sample.rtt_ns = sample.smoothed_rtt_ns = 50 * kMs;
+    bbr.on_ack(sample);
+  }
+  EXPECT_GE(bbr.pacing_bytes_per_sec(), 4U * 1472 * 20);
+}
+
+TEST(bbr, keeps_to_a_configured_rate) {
+  BbrConfig capped = config();
+  capped.rate_max_bytes_per_sec = 1'000'000;
+  Bbr bbr(capped);
+  EXPECT_LE(bbr.pacing_bytes_per_sec(), 1'000'000U);
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 5 * kMs};
+  for (int i = 0; i < 40; ++i) {
+    path.round(bbr);
+    ASSERT_LE(bbr.pacing_bytes_per_sec(), 1'000'000U);
+  }
+}
+
+}  // namespace
+}  // namespace dwcp

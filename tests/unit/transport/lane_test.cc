@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "solo_lane.h"
+
+namespace dwcp {
+namespace {
+
+using wire::DropReason;
+
+std::vector<LaneEventKind> kinds(const std::vector<LaneEvent>& events) {
+  std::vector<LaneEventKind> all;
+  for (const LaneEvent& event : events) all.push_back(event.kind);
+  return all;
+}
+
+TEST(lane, is_silent_before_its_session) {
+  Lane lane(small_config());
+  std::vector<std::uint8_t> buffer(2000);
+  TxDatagram out{.data = buffer.data(), .capacity = 2000};
+  EXPECT_EQ(lane.transmit(kNsPerSec, {&out, 1}), 0U);
+  lane.on_time(kNsPerSec);
+  EXPECT_EQ(lane.deadline_ns(), kNever);
+  EXPECT_EQ(lane.receive(kNsPerSec, sim::Packet(0, 0, 0).ping().sealed()), DropReason::kWrongSession);
+  EXPECT_TRUE(lane.drained());
+}
+
+TEST(lane, opens_ids_of_its_parity_up_to_the_limit) {
+  SoloLane solo;
+  EXPECT_EQ(raw(*solo.lane.open_flow()), 1U);
+  EXPECT_EQ(raw(*solo.lane.open_flow()), 3U);
+  EXPECT_FALSE(solo.lane.open_flow().has_value());
+  solo.lane.close_flow(FlowId{1});
+  EXPECT_EQ(raw(*solo.lane.open_flow()), 5U);  // 1 is never used again
+}
+
+TEST(lane, sends_no_more_than_was_granted) {
+  SoloLane solo;
+  const auto flow = solo.lane.open_flow();
+  std::vector<std::unique_ptr<OwnedBody>> bodies;
+  for (int i = 0; i < 8; ++i) {
+    bodies.push_back(std::make_unique<OwnedBody>(100000));
+    ASSERT_TRUE(solo.lane.submit(*flow, bodies.back()->body));
+  }
+  EXPECT_FALSE(solo.lane.submit(*flow, bodies[0]->body));  // tx_frames_max
+  // The window is 266240: two frames of 102400 charged, not three.
+  std::uint64_t highest = 0;
+  for (int round = 0; round < 200; ++round) {
+    for (const auto& datagram : solo.sent()) {
+      (void)solo.give(solo.packet().ack(0, load_be<be32>(datagram.data() + 6), 0));
+    }
+    solo.now_ns += kNsPerMs;
+    solo.lane.on_time(solo.now_ns);
+    highest = solo.lane.counters().data_bytes_sent;
+  }
+  EXPECT_EQ(highest, 200000U);
+  EXPECT_EQ(kinds(solo.events()), (std::vector{LaneEventKind::kFrameAcked, LaneEventKind::kFrameAcked}));
+  ASSERT_EQ(solo.give(solo.packet().credit(raw(*flow), 3 * 102400, 100)), DropReason::kNone);
+  EXPECT_FALSE(solo.sent().empty());
+  solo.lane.abandon(EndReason::kShutdown);
+  EXPECT_EQ(solo.events().size(), 7U);  // six bodies and the flow's end
+  EXPECT_TRUE(solo.lane.drained());
+}
+
+TEST(lane, every_body_comes_back_once_and_before_the_flows_end) {
+  SoloLane solo;
+  const auto flow = solo.lane.open_flow();
+  OwnedBody a(1000);
+  OwnedBody b(1000);
+  ASSERT_TRUE(solo.lane.submit(*flow, a.body));
+  ASSERT_TRUE(solo.lane.submit(*flow, b.body));
+  ASSERT_EQ(solo.sent().size(), 2U);
+  ASSERT_EQ(solo.give(solo.packet().ack(0, 0, 0)), DropReason::kNone);  // the first frame and the head of the second
+  ASSERT_EQ(solo.give(solo.packet().data(raw(*flow), 0, 0, 0, 1)), DropReason::kBadFrame);
+  EXPECT_EQ(kinds(solo.events()),
+            (std::vector{LaneEventKind::kFrameAcked, LaneEventKind::kFrameDropped, LaneEventKind::kFlowReset}));
+  EXPECT_FALSE(solo.lane.submit(*flow, a.body));
+  solo.expect_drains();
+}
+
+TEST(lane, unpolled_events_hold_back_new_frames) {
+  SoloLane solo;
+  const auto flow = solo.lane.open_flow();
+  OwnedBody body(100);
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(solo.lane.submit(*flow, body.body));
+  const auto sent = solo.sent();
+  ASSERT_FALSE(sent.empty());
+  ASSERT_EQ(solo.give(solo.packet().ack(0, static_cast<std::uint32_t>(sent.size() - 1), static_cast<std::uint16_t>(sent.size() - 1))),
+            DropReason::kNone);
+  EXPECT_EQ(solo.lane.tx_frames_free(), 8U);
+  EXPECT_FALSE(solo.lane.submit(*flow, body.body));
+  EXPECT_EQ(solo.events().size(), 8U);
+  EXPECT_TRUE(solo.lane.submit(*flow, body.body));
+  solo.expect_drains();
+}
+
+TEST(lane, credit_is_said_when_the_largest_frame_would_not_fit) {
+  SoloLane solo;  // the window is just the largest frame
+  ASSERT_EQ(Lane::window_initial(solo.lane.config()), wire::kFrameBytesMax);
+  ASSERT_EQ(solo.give(solo.packet().data(2, 0, 1, 0, 1)), DropReason::kNone);
+  const auto events = solo.events();
+  ASSERT_EQ(events.size(), 1U);
+  (void)solo.sent();
+  solo.lane.consume(solo.now_ns, events[0].rx_slot);
+  solo.now_ns += kNsPerMs;
+  const auto datagrams = solo.sent();
+  ASSERT_EQ(datagrams.size(), 1U);
+  const wire::CreditChunk want{.type = 4, .flow = 2U, .charge_limit = wire::kFrameBytesMax + wire::kCellBytes,
+                               .frame_limit = Lane::frame_window(solo.lane.config()) + 1};
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&want);
+  EXPECT_NE(std::search(datagrams[0].begin(), datagrams[0].end(), bytes, bytes + sizeof(want)), datagrams[0].end());
+  solo.expect_drains();
+}
+
+// One flow grows as far as it can; then the others are opened, with the first windows the hello promised.
+TEST(lane, windows_never_promise_more_than_the_arena) {
+  LaneConfig config = small_config();
+  config.rx_arena_bytes = 60 * wire::kFrameBytesMax;
+  SoloLane solo(config);
+  std::uint64_t limit = Lane::window_initial(config);
+  std::uint64_t charged = 0;
+  std::uint64_t windows_most = 0;
+  const auto flow = solo.lane.open_flow();
+  OwnedBody probe(100);
+  ASSERT_TRUE(solo.lane.submit(*flow, probe.body));  // for an RTT
+  (void)solo.sent();
+  solo.now_ns += 100 * kNsPerMs;
+  ASSERT_EQ(solo.give(solo.packet().ack(0, 0, 0)), DropReason::kNone);
+  for (std::uint32_t id : {2U, 4U, 6U}) {
+    limit = Lane::window_initial(config);
+    charged = 0;
+    for (std::uint32_t frame = 0; frame < 300; ++frame) {
+      auto packet = solo.packet().data(id, frame, 4096, 0, 4096);
+      ASSERT_EQ(solo.give(packet), DropReason::kNone);
+      charged += 4096;
+      for (const LaneEvent& event : solo.events()) {
+        if (event.kind == LaneEventKind::kFrameReceived) solo.lane.consume(solo.now_ns, event.rx_slot);
+      }
+      solo.now_ns += kNsPerMs / 4;
+      for (const auto& datagram : solo.sent()) {
+        for (std::size_t i = 10; i + 17 <= datagram.size(); ++i) {
+          if (datagram[i] == 4 && load_be<be32>(datagram.data() + i + 1) == id) limit = std::max(limit, load_be<be64>(datagram.data() + i + 5));
+        }
+        (void)solo.give(solo.packet().ack(0, load_be<be32>(datagram.data() + 6), 0));
+      }
+    }
+    windows_most += limit - charged;
+  }
+  const std::size_t others = Lane::flow_places(config) - 3;
+  EXPECT_GT(windows_most, 3 * Lane::window_initial(config));  // it did grow
+  EXPECT_LE(windows_most + others * Lane::window_initial(config), config.rx_arena_bytes);
+  solo.expect_drains();
+}
+
+TEST(lane, close_goes_alone_and_within_the_datagram) {
+  SoloLane solo;
+  const auto flow = solo.lane.open_flow();
+  OwnedBody body(100000);
+  ASSERT_TRUE(solo.lane.submit(*flow, body.body));
+  solo.lane.close(EndReason::kShutdown);
+  EXPECT_EQ(solo.lane.deadline_ns(), 0U);
+  const auto datagrams = solo.sent();
+  ASSERT_GT(datagrams.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(datagrams[i].size(), sizeof(wire::PacketHeader) + 2 + wire::kSealBytes);
+  ASSERT_EQ(solo.give(solo.packet().close(10)), DropReason::kNone);
+  EXPECT_TRUE(solo.lane.closed_by_peer());
+  solo.expect_drains();
+}
+
+TEST(lane, abandoned_session_takes_and_says_nothing) {
+  SoloLane solo;
+  const auto flow = solo.lane.open_flow();
+  OwnedBody body(1000);
+  ASSERT_TRUE(solo.lane.submit(*flow, body.body));
+  ASSERT_EQ(solo.give(solo.packet().data(2, 0, 10, 0, 10).data(2, 1, 10, 0, 5)), DropReason::kNone);
+  solo.lane.abandon(EndReason::kLinkLost);
+  EXPECT_EQ(solo.give(solo.packet().data(4, 0, 10, 0, 10)), DropReason::kWrongSession);
+  solo.now_ns += 10 * kNsPerSec;
+  solo.lane.on_time(solo.now_ns);
+  EXPECT_TRUE(solo.sent().empty());
+  EXPECT_EQ(solo.lane.deadline_ns(), kNever);
+  EXPECT_FALSE(solo.lane.drained());
+  solo.expect_drains();
+  solo.begin();
+  EXPECT_EQ(raw(*solo.lane.open_flow()), 1U);
+  EXPECT_EQ(solo.give(solo.packet().data(2, 0, 10, 0, 10)), DropReason::kNone);
+  EXPECT_EQ(solo.events().size(), 1U);
+}
+
+TEST(lane, frames_outlive_their_flow_until_consumed) {
+  SoloLane solo;
+  ASSERT_EQ(solo.give(solo.packet().data(2, 0, 5000, 0, 5000)), DropReason::kNone);
+  const auto events = solo.events();
+  solo.lane.reset_flow(FlowId{2}, EndReason::kDecodeError);
+  EXPECT_EQ(solo.lane.rx_free_bytes(), solo.lane.config().rx_arena_bytes - 2 * wire::kCellBytes);
+  EXPECT_EQ(solo.lane.rx_frame(events[0].rx_slot).body.bytes, 5000U);
+  solo.lane.consume(solo.now_ns, events[0].rx_slot);
+  EXPECT_TRUE(solo.events().empty());  // we ended it: nobody needs telling
+  solo.expect_drains();
+}
+
+TEST(lane, paces_its_first_window) {
+  LaneConfig config = small_config();
+  SoloLane solo(config);
+  const auto flow = solo.lane.open_flow();
+  OwnedBody body(wire::kFrameBytesMax);
+  ASSERT_TRUE(solo.lane.submit(*flow, body.body));
+  EXPECT_LE(solo.sent().size(), 4U);
+  solo.expect_drains();
+}
+
+}  // namespace
+}  // namespace dwcp
