@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// goodput_matrix [--only TEXT] [--all]: steady bulk transfers over simulated links, in virtual time, so that the figures are the same on
-// every machine.  A line per cell; exit code 1 when a cell falls below its bound.  --all adds the cells that take minutes.
+// goodput_matrix [--only TEXT] [--all]: steady bulk transfers over simulated links, in virtual time, so that the
+// figures are the same on every machine.  A line per cell; exit code 1 when a cell falls below its bound.  --all adds
+// the cells that take minutes.
 //
-// goodput: fraction of what the link can carry of frame bytes, 1 - loss not taken off.  p90: what nine of ten intervals of one round
-// trip (at least 50 ms) reach.  queue: delay added by the bottleneck's queue, in BDP, mean and p90 over time.  extra: frame bytes sent
-// again beyond the bytes the path lost.
+// goodput: fraction of what the link can carry of frame bytes, 1 - loss not taken off.  p90: what nine of ten intervals
+// of one round trip (at least 50 ms) reach.  queue: delay added by the bottleneck's queue, in BDP, mean and p90 over
+// time.  extra: frame bytes sent again beyond the bytes the path lost.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -46,7 +47,8 @@ std::vector<Cell> cells() {
   std::vector<Cell> all;
   for (const double rtt : {10.0, 40.0, 80.0, 160.0, 320.0}) {
     for (const double mbps : {100.0, 1000.0}) {
-      for (const double loss : {0.0, 0.001, 0.005, 0.01, 0.02, 0.05}) all.push_back({"random", mbps, rtt, loss, bound(loss)});
+      for (const double loss : {0.0, 0.001, 0.005, 0.01, 0.02, 0.05})
+        all.push_back({"random", mbps, rtt, loss, bound(loss)});
     }
   }
   for (const char* kind : {"burst", "reorder", "duplicate", "corrupt", "ack path", "rate drop", "route"}) {
@@ -56,8 +58,13 @@ std::vector<Cell> cells() {
   return all;
 }
 
+// A flow has at most 1024 frames under way (268 MB), and one that repairs losses needs three round trips for each.
+std::uint32_t flows_of(const Cell& cell) {
+  return cell.mbps > 5000 ? 8 : 2;
+}
+
 struct Times {
-  std::uint64_t warm_ns;   // start-up, not measured
+  std::uint64_t warm_ns;  // start-up, not measured
   std::uint64_t total_ns;
   std::uint64_t event_ns;  // of the change, when the kind has one
 };
@@ -76,7 +83,8 @@ PairSetup setup_for(const Cell& cell, const Times& t) {
   setup.backward = path(cell.mbps, cell.rtt_ms, cell.loss);
   const double bdp = cell.mbps * 1e6 / 8 * cell.rtt_ms * 1e-3;
   // Half the arena is kept for flows yet to open; frames with losses take two or three round trips.
-  setup.lane.flows_max = 2;
+  setup.lane.flows_max = flows_of(cell);
+  setup.lane.rx_frames_max = Lane::flow_places(setup.lane) * wire::kFramesPerFlowMax;
   setup.lane.rx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(8 * bdp));
   setup.tx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(4 * bdp));
   setup.lane.packets_max = std::max<std::size_t>(65536, static_cast<std::size_t>(6 * bdp / 1400));
@@ -116,12 +124,14 @@ Figures measure(const Cell& cell) {
   LanePair world(setup_for(cell, t));
   Side& from = world.side(0);
   Side& to = world.side(1);
-  from.offer(*from.lane().open_flow(), kNever, 256 * 1024, 256 * 1024);
+  for (std::uint32_t i = 0; i < flows_of(cell); ++i)
+    from.offer(*from.lane().open_flow(), kNever, 256 * 1024, 256 * 1024);
   const std::uint64_t start_ns = world.now_ns();
   world.run_until(start_ns + t.warm_ns);
 
   const std::uint64_t datagram = from.lane().datagram_bytes();
-  const double payload_share = static_cast<double>(datagram - 10 - 16 - 17) / static_cast<double>(datagram + DatagramPipe::kUdpIpv4OverheadBytes);
+  const double payload_share = static_cast<double>(datagram - 10 - 16 - 17) /
+                               static_cast<double>(datagram + DatagramPipe::kUdpIpv4OverheadBytes);
   const double bytes_per_ns = cell.mbps * 1e6 / 8 * 1e-9;
   const auto interval_ns = std::max<std::uint64_t>(50 * kNsPerMs, static_cast<std::uint64_t>(cell.rtt_ms * 1e6));
   std::vector<double> rates;
@@ -130,7 +140,8 @@ Figures measure(const Cell& cell) {
   const auto sample = [&] {
     if (world.now_ns() < sample_ns) return false;
     sample_ns += kNsPerMs;
-    queues.push_back(static_cast<double>(world.pipe(0).link().queue_bytes(world.now_ns())) / (bytes_per_ns * cell.rtt_ms * 1e6));
+    queues.push_back(static_cast<double>(world.pipe(0).link().queue_bytes(world.now_ns())) /
+                     (bytes_per_ns * cell.rtt_ms * 1e6));
     return false;
   };
   const LaneCounters before = from.lane().counters();
@@ -151,8 +162,9 @@ Figures measure(const Cell& cell) {
   const LinkCounters& link = world.pipe(0).counters();
   const double sent = static_cast<double>(after.data_bytes_sent - before.data_bytes_sent);
   const double repaired = static_cast<double>(after.repair_bytes_sent - before.repair_bytes_sent) / sent;
-  const double lost = static_cast<double>(link.dropped() + link.corrupted - link_before.dropped() - link_before.corrupted) /
-                      static_cast<double>(link.offered - link_before.offered);
+  const double lost =
+      static_cast<double>(link.dropped() + link.corrupted - link_before.dropped() - link_before.corrupted) /
+      static_cast<double>(link.offered - link_before.offered);
   return {mean(rates), percentile(rates, 0.1), mean(queues), percentile(queues, 0.9), repaired - lost};
 }
 
@@ -162,8 +174,9 @@ bool run(const Cell& cell) {
   if (f.goodput < cell.goodput_min) fault += "  goodput below " + std::to_string(cell.goodput_min);
   if (f.queue_mean > cell.queue_max) fault += "  queue above " + std::to_string(cell.queue_max);
   if (f.extra > cell.extra_max) fault += "  extra above " + std::to_string(cell.extra_max);
-  std::printf("%-9s %6.0f Mb/s %4.0f ms %5.1f %%  goodput %.3f p90 %.3f  queue %.3f p90 %.3f BDP  extra %+.4f%s\n", cell.kind.c_str(),
-              cell.mbps, cell.rtt_ms, cell.loss * 100, f.goodput, f.goodput_p90, f.queue_mean, f.queue_p90, f.extra, fault.c_str());
+  std::printf("%-9s %6.0f Mb/s %4.0f ms %5.1f %%  goodput %.3f p90 %.3f  queue %.3f p90 %.3f BDP  extra %+.4f%s\n",
+              cell.kind.c_str(), cell.mbps, cell.rtt_ms, cell.loss * 100, f.goodput, f.goodput_p90, f.queue_mean,
+              f.queue_p90, f.extra, fault.c_str());
   std::fflush(stdout);
   return fault.empty();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// goodput_probe MBPS RTT_MS LOSS SECONDS [SEED] [STREAMS]: one simulated bulk transfer, a line per second.  For finding out,
-// not a test.
+// goodput_probe MBPS RTT_MS LOSS SECONDS [SEED] [STREAMS]: one simulated bulk transfer, a line per second.  For finding
+// out, not a test.
 #include <cstdio>
 #include <cstdlib>
 
@@ -29,15 +29,19 @@ int main(int argc, char** argv) {
     const auto bytes = world.side(1).bytes_delivered();
     const auto& stream = *world.side(0).lane().streams()[0];
     const auto& c = stream.counters();
-    std::printf("%3d s  %8.1f Mb/s  total %.4f  %s bw %.1f win %lu srtt %.2f min %.2f lost %lu spurious %lu probes %lu pc %lu queue %.2f ms\n", s,
-                static_cast<double>(bytes - before) * 8e-6, static_cast<double>(bytes) * 8e-6 / s / mbps, stream.congestion().state_name(),
-                static_cast<double>(stream.congestion().bandwidth_bytes_per_sec()) * 8e-6, stream.congestion().window_bytes(),
-                static_cast<double>(stream.rtt().smoothed_ns()) * 1e-6, static_cast<double>(stream.rtt().min_ns()) * 1e-6, c.packets_lost,
-                c.losses_spurious, c.probes_sent, c.persistent_congestions, 0.0);
+    std::printf(
+        "%3d s  %8.1f Mb/s  total %.4f  %s bw %.1f win %lu srtt %.2f min %.2f lost %lu spurious %lu probes %lu pc %lu "
+        "queue %.2f ms\n",
+        s, static_cast<double>(bytes - before) * 8e-6, static_cast<double>(bytes) * 8e-6 / s / mbps,
+        stream.congestion().state_name(), static_cast<double>(stream.congestion().bandwidth_bytes_per_sec()) * 8e-6,
+        stream.congestion().window_bytes(), static_cast<double>(stream.rtt().smoothed_ns()) * 1e-6,
+        static_cast<double>(stream.rtt().min_ns()) * 1e-6, c.packets_lost, c.losses_spurious, c.probes_sent,
+        c.persistent_congestions, 0.0);
     before = bytes;
   }
   const auto& lane = world.side(0).lane().counters();
-  std::printf("data sent %lu repaired %lu (%.4f) duplicate at receiver %lu\n", lane.data_bytes_sent, lane.repair_bytes_sent,
+  std::printf("data sent %lu repaired %lu (%.4f) duplicate at receiver %lu\n", lane.data_bytes_sent,
+              lane.repair_bytes_sent,
               static_cast<double>(lane.repair_bytes_sent) / static_cast<double>(lane.data_bytes_sent),
               world.side(1).lane().counters().data_bytes_duplicate);
 }

@@ -34,13 +34,17 @@ LinkProfile path(double mbps, double rtt_ms, double loss, double queue_bdp) {
   LinkProfile profile;
   profile.rate_bps = static_cast<std::uint64_t>(mbps * 1e6);
   profile.delay_ns = static_cast<std::uint64_t>(rtt_ms / 2 * 1e6);
-  profile.queue_bytes = std::max<std::uint64_t>(static_cast<std::uint64_t>(queue_bdp * mbps * 1e6 / 8 * rtt_ms * 1e-3), 65536);
+  profile.queue_bytes =
+      std::max<std::uint64_t>(static_cast<std::uint64_t>(queue_bdp * mbps * 1e6 / 8 * rtt_ms * 1e-3), 65536);
   profile.loss = loss;
   return profile;
 }
 
 Side::Side(const PairSetup& setup, const LaneSession& session)
-    : setup_(setup), lane_(setup.lane), tx_cells_(setup.tx_arena_bytes), rng_(setup.seed * 2 + session.local_session),
+    : setup_(setup),
+      lane_(setup.lane),
+      tx_cells_(setup.tx_arena_bytes),
+      rng_(setup.seed * 2 + session.local_session),
       datagram_(wire::kDatagramBytesMax) {
   lane_.start(kNsPerSec, session, lane_.make_streams(session));
 }
@@ -140,7 +144,8 @@ void Side::check_frame(const LaneEvent& event) {
   const std::uint8_t* want = pattern().data() + pattern_offset(epoch_, event.flow, event.seq);
   for (std::size_t done = 0; setup_.contents && done < frame.body.bytes; done += wire::kCellBytes) {
     const std::size_t n = std::min<std::size_t>(wire::kCellBytes, frame.body.bytes - done);
-    if (std::memcmp(frame.body.cells[done / wire::kCellBytes], want + done, n) != 0) fail("a frame was delivered damaged");
+    if (std::memcmp(frame.body.cells[done / wire::kCellBytes], want + done, n) != 0)
+      fail("a frame was delivered damaged");
   }
   bytes_delivered_ += frame.body.bytes;
 }
@@ -169,7 +174,9 @@ void Side::take_events(std::uint64_t now_ns) {
         waiting_.push_back({.ready_ns = consume_free_ns_ + setup_.consume_delay_ns, .rx_slot = event.rx_slot});
         break;
       case LaneEventKind::kFrameAcked:
-      case LaneEventKind::kFrameDropped: take_body(event); break;
+      case LaneEventKind::kFrameDropped:
+        take_body(event);
+        break;
       case LaneEventKind::kFlowReset:
         resets_.emplace(raw(event.flow), event.reason);
         stop_offering(event.flow);
@@ -220,8 +227,8 @@ bool LanePair::run_until(std::uint64_t deadline_ns, const std::function<bool()>&
     sides_[0]->pump(now_ns_, *pipes_[1], *pipes_[0]);
     sides_[1]->pump(now_ns_, *pipes_[0], *pipes_[1]);
     if (stop && stop()) return true;
-    const std::uint64_t next = std::min({pipes_[0]->next_event_ns(), pipes_[1]->next_event_ns(), sides_[0]->deadline_ns(),
-                                         sides_[1]->deadline_ns(), deadline_ns});
+    const std::uint64_t next = std::min({pipes_[0]->next_event_ns(), pipes_[1]->next_event_ns(),
+                                         sides_[0]->deadline_ns(), sides_[1]->deadline_ns(), deadline_ns});
     now_ns_ = std::min(std::max(next, now_ns_ + setup_.poll_ns), std::max(deadline_ns, now_ns_ + 1));
   }
   return stop && stop();

@@ -3,8 +3,9 @@
 //
 //   LanePair world(setup); world.offer(...); world.run_until(t, stop); ... world.side(0).lane() ...
 //
-// Each side is an endpoint with an application: it submits frames whose contents follow from session, flow and number, and
-// checks every frame that arrives, once and intact, and that every body it lent comes back once.  A failed check throws.
+// Each side is an endpoint with an application: it submits frames whose contents follow from session, flow and number,
+// and checks every frame that arrives, once and intact, and that every body it lent comes back once.  A failed check
+// throws.
 #pragma once
 
 #include <array>
@@ -28,17 +29,17 @@ struct PairSetup {
   LaneConfig lane{};
   LinkProfile forward{};  // side 0 -> side 1
   LinkProfile backward{};
-  std::uint64_t poll_ns = 50 * kNsPerUs;        // the lcore loop wakes no more often than this
+  std::uint64_t poll_ns = 50 * kNsPerUs;  // the lcore loop wakes no more often than this
   std::size_t tx_arena_bytes = 64U << 20;
-  std::uint64_t consume_delay_ns = 0;           // the receiving codec takes this long per frame
-  std::uint64_t consume_bytes_per_sec = 0;      // and no more than this; 0 = any
-  bool contents = true;                         // false: frames are neither filled nor compared, for measuring
+  std::uint64_t consume_delay_ns = 0;       // the receiving codec takes this long per frame
+  std::uint64_t consume_bytes_per_sec = 0;  // and no more than this; 0 = any
+  bool contents = true;                     // false: frames are neither filled nor compared, for measuring
 };
 
 // A direction of a flow: what is offered and what came of it.
 struct Offer {
   FlowId flow{};
-  std::uint64_t frames = 0;        // how many to send; kNever = without end
+  std::uint64_t frames = 0;  // how many to send; kNever = without end
   std::uint32_t frame_bytes_min = 1;
   std::uint32_t frame_bytes_max = 256 * 1024;
   std::uint64_t submitted = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// lane_scenarios [--seed N] [--count M] [--verbose]: M random lives of a pair of lanes from seed N on (scenario.h).  DWCP_SIM_SEED and
-// DWCP_SIM_COUNT do the same.  On failure: what failed, the scenario, and the command that replays it; exit code 1.
+// lane_scenarios [--seed N] [--count M] [--verbose]: M random lives of a pair of lanes from seed N on (scenario.h).
+// DWCP_SIM_SEED and DWCP_SIM_COUNT do the same.  On failure: what failed, the scenario, and the command that replays
+// it; exit code 1.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -45,7 +46,8 @@ int main(int argc, char** argv) {
       run_scenario(scenario);
     } catch (const std::exception& error) {
       ++failures;
-      std::printf("FAILED, seed %lu: %s\n%sreplay: %s --seed %lu\n", seed + i, error.what(), scenario.describe().c_str(), argv[0], seed + i);
+      std::printf("FAILED, seed %lu: %s\n%sreplay: %s --seed %lu\n", seed + i, error.what(),
+                  scenario.describe().c_str(), argv[0], seed + i);
       std::fflush(stdout);
     }
   }

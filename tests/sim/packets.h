@@ -18,18 +18,23 @@ namespace dwcp::sim {
 class Packet {
  public:
   Packet(std::uint32_t session, std::uint8_t stream, std::uint32_t number) {
-    put(wire::PacketHeader{.type = wire::type_byte(wire::PacketType::kData), .stream = stream, .session = session, .number = number});
+    put(wire::PacketHeader{
+        .type = wire::type_byte(wire::PacketType::kData), .stream = stream, .session = session, .number = number});
   }
 
   Packet& bytes(std::span<const std::uint8_t> more) {
-    bytes_.insert(bytes_.end(), more.begin(), more.end());
+    for (const std::uint8_t byte : more) bytes_.push_back(byte);
     return *this;
   }
   Packet& ping() { return put(std::uint8_t{static_cast<std::uint8_t>(wire::ChunkType::kPing)}); }
-  Packet& data(std::uint32_t flow, std::uint32_t frame, std::uint32_t frame_bytes, std::uint32_t offset, std::uint16_t length,
-               std::uint8_t fill = 0) {
-    put(wire::DataChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kData), .flow = flow, .frame = frame,
-                        .frame_bytes = frame_bytes, .offset = offset, .length = length});
+  Packet& data(std::uint32_t flow, std::uint32_t frame, std::uint32_t frame_bytes, std::uint32_t offset,
+               std::uint16_t length, std::uint8_t fill = 0) {
+    put(wire::DataChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kData),
+                        .flow = flow,
+                        .frame = frame,
+                        .frame_bytes = frame_bytes,
+                        .offset = offset,
+                        .length = length});
     bytes_.insert(bytes_.end(), length, fill);
     return *this;
   }
@@ -38,18 +43,24 @@ class Packet {
     std::uint16_t length;
   };
   Packet& ack(std::uint8_t stream, std::uint32_t largest, std::uint16_t first_length, std::vector<Range> ranges = {}) {
-    put(wire::AckChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kAck), .stream = stream, .largest = largest,
-                       .delay_8us = std::uint16_t{0}, .first_length = first_length,
+    put(wire::AckChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kAck),
+                       .stream = stream,
+                       .largest = largest,
+                       .delay_8us = std::uint16_t{0},
+                       .first_length = first_length,
                        .range_count = static_cast<std::uint8_t>(ranges.size())});
     for (const Range& range : ranges) put(wire::AckRange{.gap = range.gap, .length = range.length});
     return *this;
   }
   Packet& credit(std::uint32_t flow, std::uint64_t charge_limit, std::uint32_t frame_limit) {
-    return put(wire::CreditChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kCredit), .flow = flow,
-                                 .charge_limit = charge_limit, .frame_limit = frame_limit});
+    return put(wire::CreditChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kCredit),
+                                 .flow = flow,
+                                 .charge_limit = charge_limit,
+                                 .frame_limit = frame_limit});
   }
   Packet& reset(std::uint32_t flow, std::uint8_t reason) {
-    return put(wire::ResetChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kReset), .flow = flow, .reason = reason});
+    return put(
+        wire::ResetChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kReset), .flow = flow, .reason = reason});
   }
   Packet& close(std::uint8_t reason) {
     return put(wire::CloseChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kClose), .reason = reason});
@@ -66,8 +77,9 @@ class Packet {
  private:
   template <typename T>
   Packet& put(const T& value) {
-    const auto* at = reinterpret_cast<const std::uint8_t*>(&value);
-    bytes_.insert(bytes_.end(), at, at + sizeof(T));
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + sizeof(T));
+    std::memcpy(bytes_.data() + at, &value, sizeof(T));
     return *this;
   }
 

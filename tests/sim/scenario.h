@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random life of a pair of lanes, whole from one seed: path, impairments, arenas, flows, resets, restarts.  run() throws
-// when a property fails; the seed replays it.
+// A random life of a pair of lanes, whole from one seed: path, impairments, arenas, flows, resets, restarts.  run()
+// throws when a property fails; the seed replays it.
 //
 // Properties
 //  1. Every frame of a flow nobody reset arrives exactly once and intact, both directions, and is acknowledged.
 //  2. Every body lent comes back exactly once; no event follows a flow's end.
 //  3. It ends: whatever credit, arena, consumer and path, all is delivered within a time that follows from them.
 //  4. Afterwards nothing is held: cells, slots, records, bytes in flight.  No honest peer ever breaks a rule.
-//  5. Counters add up: packets sent = settled + not tracked; received + dropped = what the path delivered; bytes likewise.
+//  5. Counters add up: packets sent = settled + not tracked; received + dropped = what the path delivered; bytes
+//  likewise.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +20,18 @@
 namespace dwcp::sim {
 
 struct ScenarioFlow {
-  std::size_t opener = 0;                       // side
-  std::array<std::uint64_t, 2> frames{};        // by sending side; the opener sends at least one
+  std::size_t opener = 0;                 // side
+  std::array<std::uint64_t, 2> frames{};  // by sending side; the opener sends at least one
   std::uint32_t bytes_min = 1;
   std::uint32_t bytes_max = 1;
-  std::uint64_t reset_ns = kNever;              // after the start
+  std::uint64_t reset_ns = kNever;  // after the start
   std::size_t reset_side = 0;
 };
 
 struct Scenario {
   PairSetup setup;
   std::vector<ScenarioFlow> flows;
-  std::uint64_t restart_ns = kNever;            // after the start: both sides lose the session and begin the flows again
+  std::uint64_t restart_ns = kNever;  // after the start: both sides lose the session and begin the flows again
 
   [[nodiscard]] std::uint64_t bytes_max() const noexcept;
   // Time that must suffice, generously.

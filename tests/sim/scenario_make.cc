@@ -8,9 +8,12 @@
 namespace dwcp::sim {
 namespace {
 
-constexpr double kBytesTarget = 3e6;  // of all flows together: enough for every mechanism, little enough for thousands of seeds
+constexpr double kBytesTarget =
+    3e6;  // of all flows together: enough for every mechanism, little enough for thousands of seeds
 
-double log_uniform(Rng& rng, double low, double high) { return low * std::pow(high / low, rng.uniform()); }
+double log_uniform(Rng& rng, double low, double high) {
+  return low * std::pow(high / low, rng.uniform());
+}
 
 std::uint64_t round_trip_max_ns(const PairSetup& setup) {
   std::uint64_t sum = 100 * kNsPerMs;  // ACK delay, loops, queues
@@ -25,7 +28,8 @@ std::uint64_t round_trip_max_ns(const PairSetup& setup) {
 // One direction of the path.
 void impair(Rng& rng, LinkProfile& profile) {
   if (rng.chance(0.6)) profile.loss = log_uniform(rng, 0.0005, 0.2);
-  if (rng.chance(0.2)) profile.burst_loss = {.rate = log_uniform(rng, 0.001, 0.1), .mean_length = 1 + rng.uniform() * 30};
+  if (rng.chance(0.2))
+    profile.burst_loss = {.rate = log_uniform(rng, 0.001, 0.1), .mean_length = 1 + rng.uniform() * 30};
   if (rng.chance(0.3)) {
     profile.reorder = log_uniform(rng, 0.001, 0.3);
     profile.reorder_extra_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e5, 1e8));
@@ -40,11 +44,13 @@ void impair(Rng& rng, LinkProfile& profile) {
     at += length;
   }
   if (rng.chance(0.1)) {
-    profile.changes.push_back({.at_ns = kNsPerSec + rng.below(2 * kNsPerSec), .rate_bps = profile.rate_bps / 10 + 100'000});
+    profile.changes.push_back(
+        {.at_ns = kNsPerSec + rng.below(2 * kNsPerSec), .rate_bps = profile.rate_bps / 10 + 100'000});
     profile.changes.push_back({.at_ns = profile.changes[0].at_ns + kNsPerSec, .rate_bps = profile.rate_bps});
   }
   if (rng.chance(0.1)) {
-    profile.changes.push_back({.at_ns = 5 * kNsPerSec, .delay_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e5, 1e8))});
+    profile.changes.push_back(
+        {.at_ns = 5 * kNsPerSec, .delay_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e5, 1e8))});
     profile.delay_fall_reorders = rng.chance(0.5);
   }
 }
@@ -61,7 +67,8 @@ void choose_limits(Rng& rng, PairSetup& setup) {
   lane.tx_frames_max = 1 + rng.below(rng.chance(0.5) ? 8 : 300);
   lane.packets_max = SentPage::kRecords * (4 * lane.streams + 4 + rng.below(60));
   // So long that the pings of all streams of both sides leave moments with nothing in flight to end at.
-  lane.keepalive_ns = (2 + 4 * lane.streams) * round_trip_max_ns(setup) + static_cast<std::uint64_t>(log_uniform(rng, 1e8, 5e9));
+  lane.keepalive_ns =
+      (2 + 4 * lane.streams) * round_trip_max_ns(setup) + static_cast<std::uint64_t>(log_uniform(rng, 1e8, 5e9));
   setup.tx_arena_bytes = wire::kFrameBytesMax * (1 + rng.below(16));
   setup.poll_ns = static_cast<std::uint64_t>(log_uniform(rng, 5e3, 2e6));
   if (rng.chance(0.3)) setup.consume_delay_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 3e7));
@@ -77,10 +84,18 @@ void choose_flows(Rng& rng, Scenario& scenario) {
     if (opened[flow.opener] == scenario.setup.lane.flows_max) flow.opener = 1 - flow.opener;
     ++opened[flow.opener];
     switch (rng.below(4)) {
-      case 0: flow.bytes_max = 1 + static_cast<std::uint32_t>(rng.below(200)); break;
-      case 1: flow.bytes_min = flow.bytes_max = wire::kFrameBytesMax; break;
-      case 2: flow.bytes_max = wire::kFrameBytesMax; break;
-      default: flow.bytes_max = static_cast<std::uint32_t>(log_uniform(rng, 2, wire::kFrameBytesMax)); break;
+      case 0:
+        flow.bytes_max = 1 + static_cast<std::uint32_t>(rng.below(200));
+        break;
+      case 1:
+        flow.bytes_min = flow.bytes_max = wire::kFrameBytesMax;
+        break;
+      case 2:
+        flow.bytes_max = wire::kFrameBytesMax;
+        break;
+      default:
+        flow.bytes_max = static_cast<std::uint32_t>(log_uniform(rng, 2, wire::kFrameBytesMax));
+        break;
     }
     const double mean = (flow.bytes_min + flow.bytes_max) / 2.0 + 500;
     const double most = std::clamp(kBytesTarget / static_cast<double>(count) / mean, 1.0, 1500.0);
@@ -97,12 +112,13 @@ void choose_flows(Rng& rng, Scenario& scenario) {
 
 std::string describe_path(const LinkProfile& p) {
   char text[400];
-  std::snprintf(text, sizeof(text),
-                "%.2f Mb/s, %.2f ms, queue %lu, loss %.4f, burst %.4f x %.1f, reorder %.4f by %.2f ms, dup %.4f, corrupt %.4f, "
-                "jitter %.2f ms, %zu blackholes, %zu changes",
-                static_cast<double>(p.rate_bps) * 1e-6, static_cast<double>(p.delay_ns) * 1e-6, p.queue_bytes, p.loss,
-                p.burst_loss.rate, p.burst_loss.mean_length, p.reorder, static_cast<double>(p.reorder_extra_ns) * 1e-6, p.duplicate,
-                p.corrupt, static_cast<double>(p.jitter_ns) * 1e-6, p.blackholes.size(), p.changes.size());
+  std::snprintf(
+      text, sizeof(text),
+      "%.2f Mb/s, %.2f ms, queue %lu, loss %.4f, burst %.4f x %.1f, reorder %.4f by %.2f ms, dup %.4f, corrupt %.4f, "
+      "jitter %.2f ms, %zu blackholes, %zu changes",
+      static_cast<double>(p.rate_bps) * 1e-6, static_cast<double>(p.delay_ns) * 1e-6, p.queue_bytes, p.loss,
+      p.burst_loss.rate, p.burst_loss.mean_length, p.reorder, static_cast<double>(p.reorder_extra_ns) * 1e-6,
+      p.duplicate, p.corrupt, static_cast<double>(p.jitter_ns) * 1e-6, p.blackholes.size(), p.changes.size());
   std::string all = text;
   for (const Blackhole& hole : p.blackholes) {
     std::snprintf(text, sizeof(text), " [%.3f, %.3f) s", static_cast<double>(hole.start_ns) * 1e-9,
@@ -123,7 +139,8 @@ Scenario make_scenario(std::uint64_t seed) {
   const double rtt_ms = log_uniform(rng, 0.1, 320);
   const double queue_bdp = log_uniform(rng, 0.1, 4);
   setup.forward = setup.backward = path(mbps, rtt_ms, 0, queue_bdp);
-  if (rng.chance(0.3)) setup.backward = path(log_uniform(rng, std::max(mbps / 30, 0.3), mbps), rtt_ms * 2 * rng.uniform(), 0);
+  if (rng.chance(0.3))
+    setup.backward = path(log_uniform(rng, std::max(mbps / 30, 0.3), mbps), rtt_ms * 2 * rng.uniform(), 0);
   impair(rng, setup.forward);
   impair(rng, setup.backward);
   choose_limits(rng, setup);
@@ -154,17 +171,20 @@ std::uint64_t Scenario::time_max_ns() const noexcept {
 std::string Scenario::describe() const {
   char text[500];
   const LaneConfig& lane = setup.lane;
-  std::snprintf(text, sizeof(text),
-                "streams %u, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
-                "records %zu, keepalive %.2f s, tx arena %zu, poll %.3f ms, consume %.2f ms + %lu B/s, restart %.3f s\n",
-                lane.streams, lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane), lane.rx_frames_max,
-                Lane::frame_window(lane), lane.tx_frames_max, lane.packets_max, static_cast<double>(lane.keepalive_ns) * 1e-9,
-                setup.tx_arena_bytes, static_cast<double>(setup.poll_ns) * 1e-6, static_cast<double>(setup.consume_delay_ns) * 1e-6,
-                setup.consume_bytes_per_sec, restart_ns == kNever ? -1.0 : static_cast<double>(restart_ns) * 1e-9);
-  std::string all = "0 -> 1: " + describe_path(setup.forward) + "\n1 -> 0: " + describe_path(setup.backward) + "\n" + text;
+  std::snprintf(
+      text, sizeof(text),
+      "streams %u, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
+      "records %zu, keepalive %.2f s, tx arena %zu, poll %.3f ms, consume %.2f ms + %lu B/s, restart %.3f s\n",
+      lane.streams, lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane),
+      lane.rx_frames_max, Lane::frame_window(lane), lane.tx_frames_max, lane.packets_max,
+      static_cast<double>(lane.keepalive_ns) * 1e-9, setup.tx_arena_bytes, static_cast<double>(setup.poll_ns) * 1e-6,
+      static_cast<double>(setup.consume_delay_ns) * 1e-6, setup.consume_bytes_per_sec,
+      restart_ns == kNever ? -1.0 : static_cast<double>(restart_ns) * 1e-9);
+  std::string all =
+      "0 -> 1: " + describe_path(setup.forward) + "\n1 -> 0: " + describe_path(setup.backward) + "\n" + text;
   for (const ScenarioFlow& flow : flows) {
-    std::snprintf(text, sizeof(text), "flow by %zu: %lu + %lu frames of %u .. %u bytes, reset by %zu at %.6f s\n", flow.opener,
-                  flow.frames[0], flow.frames[1], flow.bytes_min, flow.bytes_max, flow.reset_side,
+    std::snprintf(text, sizeof(text), "flow by %zu: %lu + %lu frames of %u .. %u bytes, reset by %zu at %.6f s\n",
+                  flow.opener, flow.frames[0], flow.frames[1], flow.bytes_min, flow.bytes_max, flow.reset_side,
                   flow.reset_ns == kNever ? -1.0 : static_cast<double>(flow.reset_ns) * 1e-9);
     all += text;
   }

@@ -69,15 +69,18 @@ struct Run {
       for (const auto& stream : s.lane().streams()) {
         const StreamCounters& c = stream->counters();
         text += ", stream " + std::to_string(raw(stream->id())) + " " + stream->congestion().state_name() + " sent " +
-                std::to_string(c.packets_sent) + " acked " + std::to_string(c.packets_acked) + " lost " + std::to_string(c.packets_lost) +
-                " spurious " + std::to_string(c.losses_spurious) + " window " + std::to_string(stream->congestion().window_bytes()) +
-                " pace " + std::to_string(stream->congestion().pacing_bytes_per_sec()) + " next " +
-                std::to_string(static_cast<std::int64_t>(stream->pacing_next_ns() - world.now_ns()) / 1000) + " us, probes pending " +
-                std::to_string(stream->probes_pending()) + ", records " + std::to_string(s.lane().records_free());
+                std::to_string(c.packets_sent) + " acked " + std::to_string(c.packets_acked) + " lost " +
+                std::to_string(c.packets_lost) + " spurious " + std::to_string(c.losses_spurious) + " window " +
+                std::to_string(stream->congestion().window_bytes()) + " pace " +
+                std::to_string(stream->congestion().pacing_bytes_per_sec()) + " next " +
+                std::to_string(static_cast<std::int64_t>(stream->pacing_next_ns() - world.now_ns()) / 1000) +
+                " us, probes pending " + std::to_string(stream->probes_pending()) + ", records " +
+                std::to_string(s.lane().records_free());
       }
       for (const Offer& o : s.offers()) {
         text += ", flow " + std::to_string(raw(o.flow)) + " of " + std::to_string(o.frames) + " submitted " +
-                std::to_string(o.submitted) + " acked " + std::to_string(o.acked) + " dropped " + std::to_string(o.dropped);
+                std::to_string(o.submitted) + " acked " + std::to_string(o.acked) + " dropped " +
+                std::to_string(o.dropped);
       }
       text += "; ";
     }
@@ -91,8 +94,11 @@ struct Run {
       for (std::size_t side : {0U, 1U}) {
         auto& ends = world.side(side).resets();
         const auto end = ends.find(raw(ids[i]));
-        if (end != ends.end()) require(reset[i] && end->second == EndReason::kHypervisorReset, "a flow ended that nobody reset");
-        if (!reset[i]) equal(world.side(1 - side).frames_delivered(ids[i]), scenario.flows[i].frames[side], "frames offered and delivered");
+        if (end != ends.end())
+          require(reset[i] && end->second == EndReason::kHypervisorReset, "a flow ended that nobody reset");
+        if (!reset[i])
+          equal(world.side(1 - side).frames_delivered(ids[i]), scenario.flows[i].frames[side],
+                "frames offered and delivered");
       }
     }
   }
@@ -101,7 +107,8 @@ struct Run {
   [[nodiscard]] bool records_home() {
     for (std::size_t side : {0U, 1U}) {
       const Lane& lane = world.side(side).lane();
-      if (lane.records_free() + SentPage::kRecords * 2 * lane.config().streams < lane.config().packets_max) return false;
+      if (lane.records_free() + SentPage::kRecords * 2 * lane.config().streams < lane.config().packets_max)
+        return false;
     }
     return true;
   }
@@ -109,7 +116,8 @@ struct Run {
   void check_memory(Side& side) {
     Lane& lane = side.lane();
     const LaneConfig& config = lane.config();
-    equal(lane.rx_free_bytes(), config.rx_arena_bytes / wire::kCellBytes * wire::kCellBytes, "receive cells free and in the arena");
+    equal(lane.rx_free_bytes(), config.rx_arena_bytes / wire::kCellBytes * wire::kCellBytes,
+          "receive cells free and in the arena");
     equal(lane.rx_frames_free(), config.rx_frames_max, "receive slots free and all");
     equal(lane.tx_frames_free(), config.tx_frames_max, "send slots free and all");
   }
@@ -126,9 +134,11 @@ struct Run {
     for (const std::uint64_t n : peer.counters().drops) drops += n;
     equal(world.pipe(from).overflows(), 0, "datagrams the simulated path could not hold");
     const std::uint64_t settled = sent.packets_acked + sent.packets_lost - sent.losses_spurious;
-    require(settled <= sent.packets_sent && sent.packets_sent - settled <= lane.counters().acks_sent, "packets sent = settled + bare ACKs");
+    require(settled <= sent.packets_sent && sent.packets_sent - settled <= lane.counters().acks_sent,
+            "packets sent = settled + bare ACKs");
     equal(sent.packets_sent, link.offered, "packets sent and offered to the path");
-    equal(sent.bytes_sent + sent.packets_sent * DatagramPipe::kUdpIpv4OverheadBytes, link.offered_bytes, "bytes sent and offered");
+    equal(sent.bytes_sent + sent.packets_sent * DatagramPipe::kUdpIpv4OverheadBytes, link.offered_bytes,
+          "bytes sent and offered");
     equal(received.packets_received + drops, link.delivered, "packets received or dropped, and delivered by the path");
     const LaneCounters& out = lane.counters();
     const LaneCounters& in = peer.counters();
@@ -136,18 +146,21 @@ struct Run {
     if (any_reset()) return;
     equal(out.frames_sent, in.frames_received, "frames acknowledged and handed up");
     equal(out.data_bytes_sent - out.repair_bytes_sent, out.frame_bytes_sent, "data bytes sent first and frame bytes");
-    if (in.rx_no_room == 0) require(in.frame_bytes_received + in.data_bytes_duplicate <= out.data_bytes_sent, "data bytes received and sent");
+    if (in.rx_no_room == 0)
+      require(in.frame_bytes_received + in.data_bytes_duplicate <= out.data_bytes_sent, "data bytes received and sent");
   }
 
   void check_drops(std::size_t at) {
     using wire::DropReason;
     const LaneCounters& counters = world.side(at).lane().counters();
-    for (const DropReason reason : {DropReason::kTruncated, DropReason::kOversized, DropReason::kMalformedChunk, DropReason::kBadAck}) {
+    for (const DropReason reason :
+         {DropReason::kTruncated, DropReason::kOversized, DropReason::kMalformedChunk, DropReason::kBadAck}) {
       equal(counters.drops[static_cast<std::size_t>(reason)], 0, wire::drop_reason_name(reason));
     }
     const auto damaged = counters.drops[static_cast<std::size_t>(DropReason::kBadSeal)];
     require(damaged <= 2 * world.pipe(1 - at).counters().corrupted, "more damaged datagrams than the path damaged");
-    if (!any_reset()) equal(counters.drops[static_cast<std::size_t>(DropReason::kOverCredit)], 0, "over credit, by an honest peer");
+    if (!any_reset())
+      equal(counters.drops[static_cast<std::size_t>(DropReason::kOverCredit)], 0, "over credit, by an honest peer");
   }
 
   void check_end() {

@@ -79,6 +79,49 @@ TEST_P(edge_bulk, a_busy_codec_gets_full_blocks) {
   EXPECT_LT(blocks, 128U * 5 / 4);  // 128 would all be full
 }
 
+// Sends `count` messages of 1000 bytes, each read by the edge before the next is sent.
+void trickle(Harness& edge, const Fd& source, MigrationRef migration, int count) {
+  const Counter& read = edge.table[migration.slot].edge_in_bytes;
+  const auto bytes = random_bytes(7, 1000);
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t before = read.get();
+    ASSERT_TRUE(send_all(source, bytes));
+    ASSERT_TRUE(eventually([&] { return read.get() == before + bytes.size(); }));
+  }
+}
+
+TEST_P(edge_bulk, small_messages_gather_in_one_block_while_the_codec_is_busy) {
+  Harness edge({.tcp = GetParam(), .flush_delay_ns = 60 * kNsPerSec});
+  const Fd source = connect_to(edge.listener);
+  const MigrationRef migration = edge.next().migration;
+  trickle(edge, source, migration, 22);
+  const EdgeToCodec first = edge.next();
+  ASSERT_EQ(first.kind, EdgeToCodecKind::kData);
+  ASSERT_EQ(edge.next().kind, EdgeToCodecKind::kData);
+  EXPECT_EQ(edge.next(50).block, nullptr);
+  edge.give_back(first);  // the codec is about to idle
+  const EdgeToCodec gathered = edge.next();
+  ASSERT_EQ(gathered.kind, EdgeToCodecKind::kData);
+  EXPECT_EQ(gathered.block->length, 20'000U);
+}
+
+TEST_P(edge_bulk, the_last_block_of_the_allowance_is_not_pushed_for_its_age) {
+  Harness edge({.tcp = GetParam(), .ingress_blocks_per_migration = 4});
+  const Fd source = connect_to(edge.listener);
+  const MigrationRef migration = edge.next().migration;
+  std::vector<EdgeToCodec> held;
+  for (int i = 0; i < 3; ++i) {
+    trickle(edge, source, migration, 1);
+    held.push_back(edge.next());
+    ASSERT_EQ(held.back().kind, EdgeToCodecKind::kData);
+  }
+  trickle(edge, source, migration, 20);
+  EXPECT_EQ(edge.next(50).block, nullptr);
+  EXPECT_EQ(edge.table[migration.slot].edge_paused_ns.get(), 0U);
+  edge.give_back(held[0]);
+  EXPECT_EQ(edge.next().block->length, 20'000U);
+}
+
 TEST_P(edge_bulk, a_small_message_passes_at_once_even_when_the_codec_is_busy) {
   Harness edge({.tcp = GetParam()});
   const Fd source = connect_to(edge.listener);

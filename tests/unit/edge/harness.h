@@ -27,6 +27,7 @@ struct HarnessOptions {
   std::size_t egress_blocks = 16;
   std::size_t codecs = 1;
   std::uint64_t connect_timeout_ns = 5 * kNsPerSec;
+  std::uint64_t flush_delay_ns = kNsPerMs;
 };
 
 class Harness {

@@ -48,7 +48,9 @@ struct FakePath {
   }
 };
 
-BbrConfig config() { return {.datagram_bytes = 1472}; }
+BbrConfig config() {
+  return {.datagram_bytes = 1472};
+}
 
 TEST(bbr, startup_fills_the_pipe_and_leaves) {
   Bbr bbr(config());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <set>
+#include <algorithm>
 
 #include "solo_lane.h"
 
@@ -71,7 +71,7 @@ TEST(lane, every_body_comes_back_once_and_before_the_flows_end) {
   OwnedBody b(1000);
   ASSERT_TRUE(solo.lane.submit(*flow, a.body));
   ASSERT_TRUE(solo.lane.submit(*flow, b.body));
-  ASSERT_EQ(solo.sent().size(), 2U);
+  ASSERT_EQ(solo.sent_during(10 * kNsPerMs).size(), 2U);
   ASSERT_EQ(solo.give(solo.packet().ack(0, 0, 0)), DropReason::kNone);  // the first frame and the head of the second
   ASSERT_EQ(solo.give(solo.packet().data(raw(*flow), 0, 0, 0, 1)), DropReason::kBadFrame);
   EXPECT_EQ(kinds(solo.events()),
@@ -85,9 +85,10 @@ TEST(lane, unpolled_events_hold_back_new_frames) {
   const auto flow = solo.lane.open_flow();
   OwnedBody body(100);
   for (int i = 0; i < 8; ++i) ASSERT_TRUE(solo.lane.submit(*flow, body.body));
-  const auto sent = solo.sent();
+  const auto sent = solo.sent_during(50 * kNsPerMs);
   ASSERT_FALSE(sent.empty());
-  ASSERT_EQ(solo.give(solo.packet().ack(0, static_cast<std::uint32_t>(sent.size() - 1), static_cast<std::uint16_t>(sent.size() - 1))),
+  ASSERT_EQ(solo.give(solo.packet().ack(0, static_cast<std::uint32_t>(sent.size() - 1),
+                                        static_cast<std::uint16_t>(sent.size() - 1))),
             DropReason::kNone);
   EXPECT_EQ(solo.lane.tx_frames_free(), 8U);
   EXPECT_FALSE(solo.lane.submit(*flow, body.body));
@@ -107,7 +108,9 @@ TEST(lane, credit_is_said_when_the_largest_frame_would_not_fit) {
   solo.now_ns += kNsPerMs;
   const auto datagrams = solo.sent();
   ASSERT_EQ(datagrams.size(), 1U);
-  const wire::CreditChunk want{.type = 4, .flow = 2U, .charge_limit = wire::kFrameBytesMax + wire::kCellBytes,
+  const wire::CreditChunk want{.type = 4,
+                               .flow = 2U,
+                               .charge_limit = wire::kFrameBytesMax + wire::kCellBytes,
                                .frame_limit = Lane::frame_window(solo.lane.config()) + 1};
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&want);
   EXPECT_NE(std::search(datagrams[0].begin(), datagrams[0].end(), bytes, bytes + sizeof(want)), datagrams[0].end());
@@ -141,9 +144,9 @@ TEST(lane, windows_never_promise_more_than_the_arena) {
       solo.now_ns += kNsPerMs / 4;
       for (const auto& datagram : solo.sent()) {
         for (std::size_t i = 10; i + 17 <= datagram.size(); ++i) {
-          if (datagram[i] == 4 && load_be<be32>(datagram.data() + i + 1) == id) limit = std::max(limit, load_be<be64>(datagram.data() + i + 5));
+          if (datagram[i] == 4 && load_be<be32>(datagram.data() + i + 1) == id)
+            limit = std::max(limit, load_be<be64>(datagram.data() + i + 5));
         }
-        (void)solo.give(solo.packet().ack(0, load_be<be32>(datagram.data() + 6), 0));
       }
     }
     windows_most += limit - charged;
@@ -161,9 +164,10 @@ TEST(lane, close_goes_alone_and_within_the_datagram) {
   ASSERT_TRUE(solo.lane.submit(*flow, body.body));
   solo.lane.close(EndReason::kShutdown);
   EXPECT_EQ(solo.lane.deadline_ns(), 0U);
-  const auto datagrams = solo.sent();
+  const auto datagrams = solo.sent_during(50 * kNsPerMs);
   ASSERT_GT(datagrams.size(), 3U);
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(datagrams[i].size(), sizeof(wire::PacketHeader) + 2 + wire::kSealBytes);
+  // CLOSE, and at most a ping.
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_LE(datagrams[i].size(), sizeof(wire::PacketHeader) + 3 + wire::kSealBytes);
   ASSERT_EQ(solo.give(solo.packet().close(10)), DropReason::kNone);
   EXPECT_TRUE(solo.lane.closed_by_peer());
   solo.expect_drains();

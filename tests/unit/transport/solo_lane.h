@@ -62,6 +62,15 @@ struct SoloLane {
     }
   }
 
+  // The same while time passes, as pacing allows.
+  std::vector<std::vector<std::uint8_t>> sent_during(std::uint64_t span_ns) {
+    std::vector<std::vector<std::uint8_t>> all;
+    for (const std::uint64_t end_ns = now_ns + span_ns; now_ns < end_ns; now_ns += 100 * kNsPerUs) {
+      for (auto& datagram : sent()) all.push_back(std::move(datagram));
+    }
+    return all;
+  }
+
   // All ends, and nothing is held.
   void expect_drains() {
     lane.abandon(EndReason::kShutdown);

@@ -27,25 +27,37 @@ std::vector<std::uint8_t> bytes_of(const T& value) {
 using Bytes = std::vector<std::uint8_t>;
 
 TEST(wire_layout, packet_header) {
-  const PacketHeader header{.type = type_byte(PacketType::kData), .stream = 2, .session = 0x03040506U, .number = 0x0708090aU};
+  const PacketHeader header{
+      .type = type_byte(PacketType::kData), .stream = 2, .session = 0x03040506U, .number = 0x0708090aU};
   EXPECT_EQ(bytes_of(header), (Bytes{0x11, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
   EXPECT_EQ(version_of(0x12), 1);
   EXPECT_EQ(type_of(0x12), static_cast<std::uint8_t>(PacketType::kHello));
 }
 
 TEST(wire_layout, data_chunk) {
-  const DataChunk chunk{.type = 3, .flow = 0x01020304U, .frame = 0x05060708U, .frame_bytes = 0x090a0bU, .offset = 0x0c0d0eU, .length = std::uint16_t{0x0f10}};
+  const DataChunk chunk{.type = 3,
+                        .flow = 0x01020304U,
+                        .frame = 0x05060708U,
+                        .frame_bytes = 0x090a0bU,
+                        .offset = 0x0c0d0eU,
+                        .length = std::uint16_t{0x0f10}};
   EXPECT_EQ(bytes_of(chunk), (Bytes{3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}));
 }
 
 TEST(wire_layout, ack_chunk) {
-  const AckChunk chunk{.type = 2, .stream = 1, .largest = 0x02030405U, .delay_8us = std::uint16_t{0x0607}, .first_length = std::uint16_t{0x0809}, .range_count = 10};
+  const AckChunk chunk{.type = 2,
+                       .stream = 1,
+                       .largest = 0x02030405U,
+                       .delay_8us = std::uint16_t{0x0607},
+                       .first_length = std::uint16_t{0x0809},
+                       .range_count = 10};
   EXPECT_EQ(bytes_of(chunk), (Bytes{2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
   EXPECT_EQ(bytes_of(AckRange{.gap = std::uint16_t{0x0102}, .length = std::uint16_t{0x0304}}), (Bytes{1, 2, 3, 4}));
 }
 
 TEST(wire_layout, credit_reset_close) {
-  const CreditChunk credit{.type = 4, .flow = 0x01020304U, .charge_limit = 0x05060708090a0b0cU, .frame_limit = 0x0d0e0f10U};
+  const CreditChunk credit{
+      .type = 4, .flow = 0x01020304U, .charge_limit = 0x05060708090a0b0cU, .frame_limit = 0x0d0e0f10U};
   EXPECT_EQ(bytes_of(credit), (Bytes{4, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}));
   EXPECT_EQ(bytes_of(ResetChunk{.type = 5, .flow = 0x01020304U, .reason = 9}), (Bytes{5, 1, 2, 3, 4, 9}));
   EXPECT_EQ(bytes_of(CloseChunk{.type = 6, .reason = 10}), (Bytes{6, 10}));
@@ -61,14 +73,15 @@ TEST(wire_layout, hello_packet) {
   hello.session = 0x14151617U;
   hello.flows = 0x18191a1bU;
   hello.window_bytes = 0x1c1d1e1f20212223U;
-  hello.streams = 0x24;
+  hello.frame_window = 0x24252627U;
+  hello.streams = 0x28;
   hello.name_bytes = 1;
   hello.name[0] = 'x';
   const Bytes bytes = bytes_of(hello);
   EXPECT_EQ(bytes[0], 0x12);
-  for (std::size_t i = 1; i <= 0x24; ++i) EXPECT_EQ(bytes[i], i) << "at byte " << i;
-  EXPECT_EQ(bytes[37], 1);
-  EXPECT_EQ(bytes[40], 'x');
+  for (std::size_t i = 1; i <= 0x28; ++i) EXPECT_EQ(bytes[i], i) << "at byte " << i;
+  EXPECT_EQ(bytes[41], 1);
+  EXPECT_EQ(bytes[44], 'x');
 }
 
 TEST(wire_packet_number, rfc_9000_example) {
