@@ -55,6 +55,12 @@ std::size_t CodecRole::step(std::uint64_t now_ns) noexcept {
   return work;
 }
 
+bool CodecRole::idle() const noexcept {
+  return std::none_of(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->used; }) &&
+         free_bodies_.size() == bodies_.size() && cells_.free_bytes() == cells_.arena_bytes() &&
+         egress_.available() == egress_.size();
+}
+
 CodecSession* CodecRole::find(MigrationRef migration) noexcept {
   const auto found = std::find_if(sessions_.begin(), sessions_.end(),
                                   [&](const auto& s) { return s->used && s->migration == migration; });

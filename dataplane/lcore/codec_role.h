@@ -65,6 +65,9 @@ class CodecRole final : public Role {
   [[nodiscard]] std::uint64_t deadline_ns() noexcept override { return kNeverDue; }
   [[nodiscard]] const char* name() const noexcept override { return "codec"; }
 
+  // No migration here, and all bodies, cells and blocks at home.  The lcore, or anyone while it does not run.
+  [[nodiscard]] bool idle() const noexcept;
+
  private:
   static constexpr std::uint64_t kNeverDue = ~std::uint64_t{0};
   static constexpr std::size_t kScratchBytes = wire::kFrameBytesMax;

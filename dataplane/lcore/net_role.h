@@ -18,6 +18,7 @@
 #include "dataplane/inet/datagram_header.h"
 #include "dataplane/inet/host.h"
 #include "dataplane/inet/parse.h"
+#include "dataplane/lcore/clock.h"
 #include "dataplane/lcore/net_report.h"
 #include "dataplane/lcore/role.h"
 #include "dataplane/rings/control_message.h"
@@ -37,6 +38,9 @@ struct NetRoleConfig {
   LaneConfig lane;
   std::uint64_t session_timeout_ns = 45 * kNsPerSec;
   std::uint64_t backlog_max_ns = 100 * kNsPerMs;
+  // Read once more after packets were taken from the port: a thread that lost the CPU in between would otherwise believe
+  // that they came before they did, and measure round trips shorter than the path.  Null: time stands still within a step.
+  const TscClock* clock = nullptr;
 };
 
 class NetRole final : public Role {
@@ -53,6 +57,8 @@ class NetRole final : public Role {
   [[nodiscard]] const LaneShared& lane_shared(std::size_t lane) const noexcept { return links_[lane]->shared; }
   // The control thread: the streams of a session to come, made off the lcore.
   [[nodiscard]] Streams make_streams(std::size_t lane, const LaneSession& session) { return links_[lane]->lane.make_streams(session); }
+  // The lcore, or anyone while it does not run.
+  [[nodiscard]] const Lane& lane(std::size_t lane) const noexcept { return links_[lane]->lane; }
   [[nodiscard]] Published<NetReport>& report() noexcept { return report_; }
   [[nodiscard]] const NetRoleConfig& config() const noexcept { return config_; }
 

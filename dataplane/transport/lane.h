@@ -212,6 +212,7 @@ class Lane final : private SentSink {
   [[nodiscard]] Flow* find(FlowId id) noexcept;
   [[nodiscard]] Flow* make_flow(FlowId id) noexcept;
   void end_flow(Flow& flow, bool report, EndReason reason) noexcept;
+  void free_flow(Flow& flow) noexcept;
   void drop_tx_frame(std::uint32_t slot) noexcept;
   void release_rx_frame(std::uint32_t slot) noexcept;
   void fail_flow(Flow& flow, EndReason reason) noexcept;
@@ -235,6 +236,7 @@ class Lane final : private SentSink {
   RepairQueue repairs_;
 
   std::vector<Flow> flows_;
+  std::size_t flows_end_ = 0;      // places from here on are free
   std::size_t flow_turn_ = 0;
   std::size_t flow_hint_ = 0;      // where the last lookup succeeded
   std::uint64_t rx_committed_ = 0; // sum of open flows' windows, at most the arena

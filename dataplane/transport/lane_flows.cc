@@ -64,7 +64,7 @@ void Lane::abandon(EndReason reason) noexcept {
   for (Flow& flow : flows_) {
     if (flow.state == FlowState::kOpen) end_flow(flow, true, reason);
     set_reset_pending(flow, false);
-    flow.state = FlowState::kFree;
+    free_flow(flow);
   }
   for (const auto& stream : streams_) stream->forget_all();
   active_ = false;
@@ -77,7 +77,7 @@ bool Lane::drained() const noexcept {
 
 Flow* Lane::find(FlowId id) noexcept {
   if (flows_[flow_hint_].state != FlowState::kFree && flows_[flow_hint_].id == id) return &flows_[flow_hint_];
-  for (std::size_t i = 0; i < flows_.size(); ++i) {
+  for (std::size_t i = 0; i < flows_end_; ++i) {
     if (flows_[i].state == FlowState::kFree || flows_[i].id != id) continue;
     flow_hint_ = i;
     return &flows_[i];
@@ -102,6 +102,7 @@ Flow* Lane::make_flow(FlowId id) noexcept {
   free->rx_charge_limit = free->rx_window;
   free->rx_frame_limit = frame_window(config_);
   rx_committed_ += free->rx_window;
+  flows_end_ = std::max(flows_end_, static_cast<std::size_t>(free - flows_.begin()) + 1);
   return &*free;
 }
 
@@ -173,6 +174,7 @@ void Lane::reset_flow(FlowId id, EndReason reason) noexcept {
 void Lane::fail_flow(Flow& flow, EndReason reason) noexcept {
   end_flow(flow, false, reason);
   flow.state = FlowState::kResetting;
+  flows_end_ = std::max(flows_end_, static_cast<std::size_t>(&flow - flows_.data()) + 1);
   flow.reset_reason = reason;
   set_reset_pending(flow, true);
 }
@@ -199,8 +201,13 @@ void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {
   rx_committed_ -= flow.rx_window;
   flow.rx_window = 0;
   set_credit_pending(flow, false);
-  flow.state = FlowState::kFree;
+  free_flow(flow);
   if (report) push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = reason});
+}
+
+void Lane::free_flow(Flow& flow) noexcept {
+  flow.state = FlowState::kFree;
+  while (flows_end_ != 0 && flows_[flows_end_ - 1].state == FlowState::kFree) --flows_end_;
 }
 
 // Gives a body back unacknowledged.  The caller mends the flow's queue.
@@ -228,7 +235,7 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
     Flow* flow = find(packet.reset_flow);
     if (flow != nullptr && flow->state == FlowState::kResetting) {
       set_reset_pending(*flow, false);
-      flow->state = FlowState::kFree;
+      free_flow(*flow);
     }
   }
   for (std::size_t i = 0; i < packet.range_count; ++i) {

@@ -133,6 +133,7 @@ std::size_t Lane::put_resets(SentPacket& record, std::span<std::uint8_t> room) n
 
 std::size_t Lane::put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept {
   std::size_t size = 0;
+  if (credits_pending_ == 0) return 0;
   for (Flow& flow : flows_) {
     if (credits_pending_ == 0 || room.size() - size < sizeof(wire::CreditChunk)) break;
     if (!flow.credit_pending) continue;
@@ -218,14 +219,15 @@ bool Lane::admit(Flow& flow, TxFrame& frame) noexcept {
 
 bool Lane::data_waiting() noexcept {
   if (repair_waiting()) return true;
-  return std::any_of(flows_.begin(), flows_.end(), [this](Flow& flow) {
+  const auto end = flows_.begin() + static_cast<std::ptrdiff_t>(flows_end_);
+  return std::any_of(flows_.begin(), end, [this](Flow& flow) {
     return flow.state == FlowState::kOpen && flow.tx_head != kNoSlot && admit(flow, tx_frames_[flow.tx_head]);
   });
 }
 
 bool Lane::next_new(SentRange& range, std::uint32_t length_max) noexcept {
-  for (std::size_t i = 0; i < flows_.size(); ++i) {
-    Flow& flow = flows_[(flow_turn_ + i) % flows_.size()];
+  for (std::size_t i = 0; i < flows_end_; ++i) {
+    Flow& flow = flows_[(flow_turn_ + i) % flows_end_];
     if (flow.state != FlowState::kOpen || flow.tx_head == kNoSlot) continue;
     const std::uint32_t slot = flow.tx_head;
     TxFrame& frame = tx_frames_[slot];
@@ -240,7 +242,7 @@ bool Lane::next_new(SentRange& range, std::uint32_t length_max) noexcept {
       frame.next = kNoSlot;
       if (flow.tx_head == kNoSlot) flow.tx_tail = kNoSlot;
     }
-    flow_turn_ = (flow_turn_ + i + 1) % flows_.size();
+    flow_turn_ = (flow_turn_ + i + 1) % flows_end_;
     return true;
   }
   return false;

@@ -84,6 +84,7 @@ NetRoleConfig Gateway::net_config() const {
   for (const PeerConfig& peer : config_.peers) net.peers.push_back(socket_address(peer.address));
   net.session_timeout_ns = config_.transport.session_timeout_ms * kNsPerMs;
   net.backlog_max_ns = config_.transport.backlog_max_ms * kNsPerMs;
+  net.clock = &clock_;
   LaneConfig& lane = net.lane;
   lane.datagram_bytes = datagram_bytes(config_);
   lane.streams = config_.transport.streams_initial;

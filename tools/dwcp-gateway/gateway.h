@@ -64,6 +64,7 @@ class Gateway {
   std::vector<std::unique_ptr<LcoreLoop>> lcores_;
   std::vector<unsigned> lcore_ids_;
   bool lcores_running_ = false;
+  TscClock clock_;
 
   Loop loop_;
   std::unique_ptr<PeerSessions> peers_;

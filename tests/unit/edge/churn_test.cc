@@ -101,7 +101,6 @@ TEST_P(edge_churn, a_hundred_random_connections_leak_nothing) {
     EXPECT_TRUE(edge.at_rest());
     for (std::size_t i = 0; i < edge.table.size(); ++i) EXPECT_EQ(edge.table[i].generation.load() % 2, 0U) << i;
     EXPECT_EQ(edge.edge->counters().accepted.get() + edge.edge->counters().rejected.get(), 100U);
-    if (!GetParam()) (void)::unlink(path_of(edge.service).c_str());
   }
 }
 
@@ -131,7 +130,6 @@ TEST_P(edge_churn, stop_in_the_middle_closes_all_and_tells_the_codec) {
   EXPECT_EQ(closed, 2U);
   EXPECT_EQ(edge.egress.available(), edge.options.egress_blocks);
   EXPECT_LT(connect_to(edge.listener).get(), 0) << "nobody listens any more";
-  if (!GetParam()) (void)::unlink(path_of(edge.service).c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(sockets, edge_churn, testing::Bool(),

@@ -53,7 +53,6 @@ TEST_P(edge_connect, a_socket_file_without_listener_is_refused_too) {
   { const Fd gone = listen_on(edge.service); }
   (void)edge.say_connect();
   EXPECT_EQ(edge.next().reason, EndReason::kConnectRefused);
-  if (!GetParam()) (void)::unlink(path_of(edge.service).c_str());
 }
 
 TEST_P(edge_connect, an_unknown_service_is_told) {
@@ -107,7 +106,6 @@ TEST(edge_connect_unix, a_full_backlog_counts_as_no_answer) {
   const FullListener full(edge.service);
   (void)edge.say_connect();
   EXPECT_EQ(edge.next().reason, EndReason::kConnectTimeout);
-  (void)::unlink(path_of(edge.service).c_str());
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
