@@ -29,7 +29,7 @@ std::size_t NetRole::receive(std::uint64_t now_ns) noexcept {
         case inet::Parsed::Kind::kIcmp:
         case inet::Parsed::Kind::kNeighbour: {
           inet::TxBatch out(tx_buffers());
-          (void)host_.on_frame(now_ns, rx_[i], out);
+          if (const auto report = host_.on_frame(now_ns, rx_[i], out)) take_path_mtu(*report);
           if (out.size() != 0) tx_send(out.size());
           break;
         }
@@ -42,6 +42,15 @@ std::size_t NetRole::receive(std::uint64_t now_ns) noexcept {
     if (n < rx_.size()) break;
   }
   return total;
+}
+
+// A router's word may be forged, so it can only make packets smaller, never below what every path carries.
+void NetRole::take_path_mtu(const inet::PathMtuReport& report) noexcept {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    Link& link = *links_[i];
+    if (!link.lane.active() || config_.peers[i].ip != report.remote.ip) continue;
+    link.lane.limit_datagram(link.headers.front().payload_max(report.mtu));
+  }
 }
 
 void NetRole::take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept {

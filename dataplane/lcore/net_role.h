@@ -94,6 +94,7 @@ class NetRole final : public Role {
   // net_receive.cc
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept;
+  void take_path_mtu(const inet::PathMtuReport& report) noexcept;
 
   // net_transmit.cc
   std::size_t transmit(std::uint64_t now_ns) noexcept;

@@ -141,6 +141,9 @@ class Lane final : private SentSink {
   void close_flow(FlowId flow) noexcept;
   // Says CLOSE to the peer in the next three packets; flows are the caller's to end.
   void close(EndReason reason) noexcept;
+  // The path is said to carry no more than this UDP payload.  Only ever lowers what is sent, and not below
+  // wire::kDatagramBytesMin, which every path must carry; what is to be repaired is cut anew.
+  void limit_datagram(std::uint32_t bytes) noexcept;
 
   [[nodiscard]] RxFrame& rx_frame(std::uint32_t rx_slot) noexcept { return rx_frames_[rx_slot]; }
   [[nodiscard]] bool poll_event(LaneEvent& event) noexcept;

@@ -189,6 +189,10 @@ void Lane::close(EndReason reason) noexcept {
   closes_pending_ = 3;  // not acknowledged: said often enough that one loss does not matter
 }
 
+void Lane::limit_datagram(std::uint32_t bytes) noexcept {
+  datagram_bytes_ = std::min(datagram_bytes_, std::max<std::uint32_t>(bytes, wire::kDatagramBytesMin));
+}
+
 void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {
   for (std::uint32_t slot = 0; flow.tx_frames != 0 && slot < tx_frames_.size(); ++slot) {
     if (tx_frames_[slot].body != nullptr && tx_frames_[slot].flow == flow.id) drop_tx_frame(slot);

@@ -58,11 +58,11 @@ class Lab(contextlib.AbstractContextManager):
     def gateway(self, site, **options):
         return self._cleanup.enter_context(Gateway(self.build, self.sites, site, self.work, **options))
 
-    def gateways(self, listeners=(), services=(), extra="", spec=FAST_LINK):
+    def gateways(self, listeners=(), services=(), extra="", spec=FAST_LINK, **options):
         """Site a listens, site b has the services; both linked."""
         self.topology(spec)
-        near = self.gateway("a", listeners=listeners, extra=extra)
-        far = self.gateway("b", services=services, extra=extra)
+        near = self.gateway("a", listeners=listeners, extra=extra, **options)
+        far = self.gateway("b", services=services, extra=extra, **options)
         near.wait_ready()
         far.wait_ready()
         return near, far

@@ -20,9 +20,9 @@ def receive_all(connection):
     return b"".join(parts)
 
 
-def cross_both_ways(lab, entry, exit_):
+def cross_both_ways(lab, entry, exit_, **options):
     """Bytes both ways at once; the near end closes its sending half first, and still gets the rest of the answer."""
-    near, far = lab.gateways(listeners={"in": (entry, "vm")}, services={"vm": exit_})
+    near, far = lab.gateways(listeners={"in": (entry, "vm")}, services={"vm": exit_}, **options)
     listener = lab.listen(exit_)
     forth = random.Random(1).randbytes(FORTH_BYTES)
     back = random.Random(2).randbytes(BACK_BYTES)
@@ -44,6 +44,14 @@ def cross_both_ways(lab, entry, exit_):
         expect(end["digest_verified"] == "match", end)
     mine = lab.ctl(near, "migrations")["migrations"][-1]
     expect(mine["raw_bytes_in"] == FORTH_BYTES and mine["raw_bytes_out"] == BACK_BYTES, mine)
+
+
+def test_over_ipv6_both_ways(lab):
+    cross_both_ways(lab, ENTRY, EXIT, ipv6=True)
+
+
+def test_in_a_vlan_both_ways(lab):
+    cross_both_ways(lab, ENTRY, EXIT, vlan=42)
 
 
 def test_tcp_both_ways_with_half_close(lab):

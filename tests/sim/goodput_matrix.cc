@@ -37,10 +37,9 @@ struct Figures {
   double extra = 0;
 };
 
-// Asserted goodput, by loss: what is measured less about a tenth.
+// Asserted of random loss; 7 to 10 % below what is measured.
 double bound(double loss) {
-  if (loss >= 0.05) return 0.75;
-  return 0.85;
+  return loss >= 0.05 ? 0.82 : 0.90;
 }
 
 std::vector<Cell> cells() {
@@ -52,7 +51,7 @@ std::vector<Cell> cells() {
     }
   }
   for (const char* kind : {"burst", "reorder", "duplicate", "corrupt", "ack path", "rate drop", "route"}) {
-    for (const double rtt : {10.0, 80.0, 320.0}) all.push_back({kind, 200, rtt, 0.005, 0.8});
+    for (const double rtt : {10.0, 80.0, 320.0}) all.push_back({kind, 200, rtt, 0.005, 0.87});
   }
   all.push_back({.kind = "random", .mbps = 10000, .rtt_ms = 320, .loss = 0.01, .goodput_min = 0.85, .slow = true});
   return all;

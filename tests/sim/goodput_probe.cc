@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// goodput_probe MBPS RTT_MS LOSS SECONDS [SEED] [STREAMS]: one simulated bulk transfer, a line per second.  For finding
-// out, not a test.
+// goodput_probe MBPS RTT_MS LOSS SECONDS [SEED] [STREAMS] [FLOWS]: one simulated bulk transfer, a line per second.  For
+// finding out, not a test.
 #include <cstdio>
 #include <cstdlib>
 
@@ -8,19 +8,24 @@
 
 int main(int argc, char** argv) {
   using namespace dwcp;
-  if (argc < 5) return std::fprintf(stderr, "usage: goodput_probe MBPS RTT_MS LOSS SECONDS [SEED] [STREAMS]\n"), 2;
+  if (argc < 5)
+    return std::fprintf(stderr, "usage: goodput_probe MBPS RTT_MS LOSS SECONDS [SEED] [STREAMS] [FLOWS]\n"), 2;
   const double mbps = std::atof(argv[1]);
   sim::PairSetup setup;
   setup.forward = setup.backward = sim::path(mbps, std::atof(argv[2]), std::atof(argv[3]));
   setup.seed = argc > 5 ? std::strtoull(argv[5], nullptr, 10) : 1;
   setup.lane.streams = argc > 6 ? static_cast<std::uint32_t>(std::atoi(argv[6])) : 1;
   const double bdp = mbps * 1e6 / 8 * std::atof(argv[2]) * 1e-3;
-  setup.lane.rx_arena_bytes = std::max<std::size_t>(64U << 20, static_cast<std::size_t>(3 * bdp));
+  setup.lane.rx_arena_bytes = std::max<std::size_t>(64U << 20, static_cast<std::size_t>(8 * bdp));
   setup.tx_arena_bytes = std::max<std::size_t>(64U << 20, static_cast<std::size_t>(3 * bdp));
   setup.lane.packets_max = std::max<std::size_t>(262144, static_cast<std::size_t>(6 * bdp / 1400));
+  const int flows = argc > 7 ? std::atoi(argv[7]) : 2;
+  setup.lane.flows_max = static_cast<std::uint32_t>(flows);
+  setup.lane.rx_frames_max = Lane::flow_places(setup.lane) * wire::kFramesPerFlowMax;
+  setup.contents = false;
   sim::LanePair world(setup);
-  const auto flow = world.side(0).lane().open_flow();
-  world.side(0).offer(*flow, kNever, 256 * 1024, 256 * 1024);
+  for (int i = 0; i < flows; ++i)
+    world.side(0).offer(*world.side(0).lane().open_flow(), kNever, 256 * 1024, 256 * 1024);
   const std::uint64_t start = world.now_ns();
   std::uint64_t before = 0;
   const int seconds = std::atoi(argv[4]);

@@ -130,9 +130,12 @@ bool Side::submit_next(Offer& offer) {
 }
 
 void Side::submit_offers() {
-  for (Offer& offer : offers_) {
-    if (!lane_.flow_open(offer.flow)) continue;
-    while (offer.submitted < offer.frames && lane_.tx_frames_free() != 0 && submit_next(offer)) {
+  // A frame of each in turn, so that one flow without credit does not take all slots at once.
+  for (bool any = true; any;) {
+    any = false;
+    for (Offer& offer : offers_) {
+      if (offer.submitted == offer.frames || lane_.tx_frames_free() == 0 || !lane_.flow_open(offer.flow)) continue;
+      any = submit_next(offer) || any;
     }
   }
 }

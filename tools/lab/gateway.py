@@ -8,7 +8,7 @@ import time
 
 from lab import LabError
 from lab.process import Process
-from lab.sites import GATEWAY_ADDRESS, PREFIX_BITS, WAN_INTERFACE, other
+from lab.sites import GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6, PREFIX_BITS, WAN_INTERFACE, other
 
 MEMORY_MIB = 512
 # af_packet rings of 4096 frames: 48 ms at 1 Gb/s, so that a gateway may be off the CPU that long without loss.
@@ -22,7 +22,8 @@ name = "site-{site}"
 [port]
 device = "net_af_packet0"
 mtu_bytes = {mtu}
-ipv4 = "{address}/{prefix}"
+{family} = "{address}/{prefix}"
+vlan = {vlan}
 
 [control]
 runtime_dir = "{runtime}"
@@ -46,17 +47,18 @@ connect = "{connect}"
 
 
 class Gateway:
-    """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML."""
+    """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML; ipv6: speak
+    IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none."""
 
     def __init__(self, build, sites, site, work, listeners=(), services=(), extra="",
-                 eal=("--no-huge", "-m", MEMORY_MIB)):
+                 eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0):
         self.site = site
         self.name = f"site-{site}"
         self._build = build
         self.runtime = pathlib.Path(work) / f"run-{site}"
         self.runtime.mkdir(exist_ok=True)
         self.config_path = pathlib.Path(work) / f"{self.name}.toml"
-        self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra))
+        self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra, ipv6, vlan))
         argv = [build.tool("dwcp-gateway"), "--lcores", "0@(0-1),1@(0-1)", "--no-pci", "--vdev", _VDEV,
                 *map(str, eal), "--", "--config", self.config_path]
         self.process = Process(f"gateway {self.name}", argv, pathlib.Path(work) / f"gateway-{site}.log",
@@ -113,10 +115,11 @@ class Gateway:
         raise LabError(f"gateway {self.name}: the migration did not end within {deadline_s:g} s")
 
 
-def render(site, mtu, runtime, listeners=(), services=(), extra=""):
+def render(site, mtu, runtime, listeners=(), services=(), extra="", ipv6=False, vlan=0):
     far = other(site)
-    text = _CONFIG.format(site=site, far=far, mtu=mtu, address=GATEWAY_ADDRESS[site], prefix=PREFIX_BITS,
-                          far_address=GATEWAY_ADDRESS[far], runtime=runtime)
+    addresses = GATEWAY_ADDRESS_V6 if ipv6 else GATEWAY_ADDRESS
+    text = _CONFIG.format(site=site, far=far, mtu=mtu, family="ipv6" if ipv6 else "ipv4", address=addresses[site],
+                          prefix=64 if ipv6 else PREFIX_BITS, vlan=vlan, far_address=addresses[far], runtime=runtime)
     for name, (listen, service) in dict(listeners).items():
         text += _LISTENER.format(name=name, listen=listen, far=far, service=service)
     for name, connect in dict(services).items():

@@ -17,6 +17,7 @@ from lab.process import run
 SITES = ("a", "b")
 KERNEL_ADDRESS = {"a": "10.77.0.1", "b": "10.77.0.2"}
 GATEWAY_ADDRESS = {"a": "10.77.0.101", "b": "10.77.0.102"}
+GATEWAY_ADDRESS_V6 = {"a": "fd00:77::101", "b": "fd00:77::102"}
 PREFIX_BITS = 24
 WAN_INTERFACE = "wan0"
 _OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro")

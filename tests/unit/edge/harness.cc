@@ -47,6 +47,7 @@ Harness::Harness(HarnessOptions options_in)
 
 Harness::~Harness() {
   edge->stop();
+  if (!options.tcp) (void)::unlink(path_of(service).c_str());
 }
 
 EdgeToCodec Harness::next(int wait_ms) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/unit/lcore/scripted_edge.h"
+#include "scripted_edge.h"
 
 #include <algorithm>
 #include <cstring>

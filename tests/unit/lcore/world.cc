@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/unit/lcore/world.h"
+#include "world.h"
 
 #include <algorithm>
 #include <cstring>
@@ -192,7 +192,7 @@ Bytes payload(std::uint64_t seed, std::size_t bytes, std::uint32_t id) {
         break;
     }
   }
-  std::memcpy(out.data(), &id, std::min(sizeof(id), out.size()));
+  if (!out.empty()) std::memcpy(out.data(), &id, std::min(sizeof(id), out.size()));
   return out;
 }
 

@@ -17,7 +17,7 @@
 #include "dataplane/lcore/codec_role.h"
 #include "dataplane/lcore/net_role.h"
 #include "drivers/fake/fake_network.h"
-#include "tests/unit/lcore/scripted_edge.h"
+#include "scripted_edge.h"
 
 namespace dwcp {
 

@@ -98,7 +98,9 @@ TEST(lane, unpolled_events_hold_back_new_frames) {
 }
 
 TEST(lane, credit_is_said_when_the_largest_frame_would_not_fit) {
-  SoloLane solo;  // the window is just the largest frame
+  LaneConfig config = small_config();
+  config.rx_frames_max = 2400;  // so that the count of frames does not bring it about
+  SoloLane solo(config);        // the window is just the largest frame
   ASSERT_EQ(Lane::window_initial(solo.lane.config()), wire::kFrameBytesMax);
   ASSERT_EQ(solo.give(solo.packet().data(2, 0, 1, 0, 1)), DropReason::kNone);
   const auto events = solo.events();
@@ -120,7 +122,8 @@ TEST(lane, credit_is_said_when_the_largest_frame_would_not_fit) {
 // One flow grows as far as it can; then the others are opened, with the first windows the hello promised.
 TEST(lane, windows_never_promise_more_than_the_arena) {
   LaneConfig config = small_config();
-  config.rx_arena_bytes = 60 * wire::kFrameBytesMax;
+  config.rx_arena_bytes = 24 * wire::kFrameBytesMax;
+  config.rx_frames_max = 2400;
   SoloLane solo(config);
   std::uint64_t limit = Lane::window_initial(config);
   std::uint64_t charged = 0;
@@ -134,7 +137,7 @@ TEST(lane, windows_never_promise_more_than_the_arena) {
   for (std::uint32_t id : {2U, 4U, 6U}) {
     limit = Lane::window_initial(config);
     charged = 0;
-    for (std::uint32_t frame = 0; frame < 300; ++frame) {
+    for (std::uint32_t frame = 0; frame < 900; ++frame) {
       auto packet = solo.packet().data(id, frame, 4096, 0, 4096);
       ASSERT_EQ(solo.give(packet), DropReason::kNone);
       charged += 4096;
