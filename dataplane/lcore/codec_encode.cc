@@ -74,7 +74,9 @@ void CodecRole::finish_block(CodecSession& session) noexcept {
 void CodecRole::send_marks(CodecSession& session) noexcept {
   std::array<std::uint8_t, sizeof(wire::OpenFrame) + wire::kServiceNameBytesMax> buffer;
   static_assert(sizeof(buffer) >= sizeof(wire::VerdictFrame) && sizeof(buffer) >= sizeof(wire::EofFrame));
-  if (free_bodies_.empty() || cells_.free_bytes() < wire::kCellBytes) return;
+  // The block being encoded was begun on the promise of a body and cells for it.
+  const std::size_t promised = encoding_ == nullptr ? 0 : wire::frame_charge(1 + encoded_bound(encoding_block_->length));
+  if (free_bodies_.size() < (encoding_ == nullptr ? 1U : 2U) || cells_.free_bytes() < wire::kCellBytes + promised) return;
   if (!session.open_sent) {
     const std::string& service = config_.listener_services[session.slot->listener];
     auto& open = *reinterpret_cast<wire::OpenFrame*>(buffer.data());

@@ -193,7 +193,10 @@ void CodecRole::take_net_message(const NetToCodec& message) noexcept {
       CodecSession* session = find(message.migration);
       if (session == nullptr || session->failure != EndReason::kNone) {
         tell_net(message.flow.net, {.flow = message.flow, .kind = CodecToNetKind::kReset, .reason = EndReason::kHypervisorReset});
-        if (session != nullptr) settle(*session);
+        if (session != nullptr) {
+          session->flow_over = true;
+          settle(*session);
+        }
         return;
       }
       session->flow = message.flow;

@@ -41,13 +41,28 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// A fact with one writer that others may look at meanwhile.
+template <typename T>
+class Shown {
+ public:
+  Shown(T value) noexcept : value_(value) {}  // NOLINT: stands in for T
+  Shown& operator=(T value) noexcept {
+    value_.store(value, std::memory_order_relaxed);
+    return *this;
+  }
+  operator T() const noexcept { return value_.load(std::memory_order_relaxed); }  // NOLINT: stands in for T
+
+ private:
+  std::atomic<T> value_;
+};
+
 struct MigrationSlot {
   // Claim state: even = free, odd = taken; the value is the generation.
   alignas(64) std::atomic<std::uint32_t> generation{0};
-  MigrationDirection direction = MigrationDirection::kOutgoing;  // set by the claimer before the first message
-  std::uint16_t listener = 0;  // index into Config::listeners (outgoing)
-  std::uint16_t service = 0;   // index into Config::services (incoming)
-  std::uint16_t peer = 0;      // index into Config::peers
+  Shown<MigrationDirection> direction = MigrationDirection::kOutgoing;  // set by the claimer before the first message
+  Shown<std::uint16_t> listener = std::uint16_t{0};  // index into Config::listeners (outgoing)
+  Shown<std::uint16_t> service = std::uint16_t{0};   // index into Config::services (incoming)
+  Shown<std::uint16_t> peer = std::uint16_t{0};      // index into Config::peers
 
   // Written by the edge thread.
   alignas(64) Counter edge_in_bytes;   // read from the hypervisor

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/dpdk/eal.h"
 
+#include <fcntl.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <unistd.h>
 
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -88,7 +91,7 @@ void EalArgs::add_defaults(const EalDefaults& defaults, const Hugepages& hugepag
   if (!has("--file-prefix")) args.push_back("--file-prefix=" + defaults.file_prefix);
   if (!has("--log-level")) args.emplace_back("--log-level=*:warning");
   if (!defaults.lcores.empty() && !has("-l") && !has("-c") && !has("--lcores")) {
-    args.emplace_back("-l");
+    args.emplace_back("--lcores");
     args.push_back(defaults.lcores);
   }
   const std::string memory = std::to_string(defaults.memory_mb);
@@ -106,6 +109,31 @@ void EalArgs::add_defaults(const EalDefaults& defaults, const Hugepages& hugepag
             (hugepages.mounted ? "" : " && mount -t hugetlbfs none /dev/hugepages");
 }
 
+namespace {
+
+class MutedStdout {
+ public:
+  MutedStdout() : saved_(dup(STDOUT_FILENO)) {
+    const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    std::fflush(stdout);
+    if (null >= 0) dup2(null, STDOUT_FILENO);
+    if (null >= 0) close(null);
+  }
+  ~MutedStdout() {
+    std::fflush(stdout);
+    if (saved_ < 0) return;
+    dup2(saved_, STDOUT_FILENO);
+    close(saved_);
+  }
+  MutedStdout(const MutedStdout&) = delete;
+  MutedStdout& operator=(const MutedStdout&) = delete;
+
+ private:
+  int saved_;
+};
+
+}  // namespace
+
 expected<EalStarted, std::string> start_eal(int argc, const char* const* argv, const EalDefaults& defaults) {
   EalArgs eal = EalArgs::parse(argc, argv);
   eal.add_defaults(defaults, read_hugepages());
@@ -115,6 +143,8 @@ expected<EalStarted, std::string> start_eal(int argc, const char* const* argv, c
   for (std::string& arg : storage) pointers.push_back(arg.data());
   pointers.push_back(nullptr);
   rte_errno = 0;
+  // What is wrong is one line on stderr; the pages of usage that EAL prints with it would bury that line.
+  const MutedStdout muted;
   if (rte_eal_init(static_cast<int>(storage.size()), pointers.data()) < 0) {
     return unexpected<std::string>(explain(rte_errno, eal));
   }

@@ -23,7 +23,7 @@ namespace dwcp {
 
 struct EalDefaults {
   std::string file_prefix = "dwcp";  // names the runtime files and the telemetry socket; one per process on a machine
-  std::string lcores = {};           // as -l takes them; empty: EAL's choice, every core we may run on
+  std::string lcores = {};           // as --lcores takes them; empty: EAL's choice, every core we may run on
   std::uint32_t memory_mb = 512;     // with --no-huge: all memory DPDK will ever have
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// goodput_matrix [--only TEXT] [--all]: steady bulk transfers over simulated links, in virtual time, so that the
-// figures are the same on every machine.  A line per cell; exit code 1 when a cell falls below its bound.  --all adds
-// the cells that take minutes.
+// goodput_matrix [--only KIND] [--all | --slow]: steady bulk transfers over simulated links, in virtual time, so that
+// the figures are the same on every machine.  A line per cell; exit code 1 when a cell falls below its bound.  --all
+// adds the cells that take minutes.
 //
 // goodput: fraction of what the link can carry of frame bytes, 1 - loss not taken off.  p90: what nine of ten intervals
 // of one round trip (at least 50 ms) reach.  queue: delay added by the bottleneck's queue, in BDP, mean and p90 over
@@ -78,6 +78,7 @@ Times times(const Cell& cell) {
 PairSetup setup_for(const Cell& cell, const Times& t) {
   PairSetup setup;
   setup.contents = false;
+  setup.share_slots = true;
   setup.forward = path(cell.mbps, cell.rtt_ms, cell.loss);
   setup.backward = path(cell.mbps, cell.rtt_ms, cell.loss);
   const double bdp = cell.mbps * 1e6 / 8 * cell.rtt_ms * 1e-3;
@@ -85,7 +86,8 @@ PairSetup setup_for(const Cell& cell, const Times& t) {
   setup.lane.flows_max = flows_of(cell);
   setup.lane.rx_frames_max = Lane::flow_places(setup.lane) * wire::kFramesPerFlowMax;
   setup.lane.rx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(8 * bdp));
-  setup.tx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(4 * bdp));
+  setup.tx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(6 * bdp));
+  setup.lane.tx_frames_max = setup.tx_arena_bytes / (256 * 1024);
   setup.lane.packets_max = std::max<std::size_t>(65536, static_cast<std::size_t>(6 * bdp / 1400));
   LinkProfile& there = setup.forward;
   const std::uint64_t mid_ns = t.warm_ns + kNsPerSec;  // the virtual clock starts at one second
@@ -186,18 +188,22 @@ bool run(const Cell& cell) {
 int main(int argc, char** argv) {
   std::string only;
   bool all = false;
+  bool slow = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
       only = argv[++i];
     } else if (std::strcmp(argv[i], "--all") == 0) {
       all = true;
+    } else if (std::strcmp(argv[i], "--slow") == 0) {
+      slow = true;
     } else {
-      return std::fprintf(stderr, "usage: goodput_matrix [--only KIND] [--all]\n"), 2;
+      return std::fprintf(stderr, "usage: goodput_matrix [--only KIND] [--all | --slow]\n"), 2;
     }
   }
   bool good = true;
   for (const auto& cell : dwcp::sim::cells()) {
-    if ((!only.empty() && cell.kind != only) || (cell.slow && !all)) continue;
+    if ((!only.empty() && cell.kind != only) || (cell.slow && !all && !slow)) continue;
+    if (slow && !cell.slow) continue;
     good = dwcp::sim::run(cell) && good;
   }
   return good ? 0 : 1;

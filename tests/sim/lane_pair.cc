@@ -130,10 +130,12 @@ bool Side::submit_next(Offer& offer) {
 }
 
 void Side::submit_offers() {
-  // A frame of each in turn, so that one flow without credit does not take all slots at once.
+  const std::size_t share = setup_.share_slots ? lane_.config().tx_frames_max / std::max<std::size_t>(offers_.size(), 1)
+                                               : lane_.config().tx_frames_max;
   for (bool any = true; any;) {
     any = false;
     for (Offer& offer : offers_) {
+      if (offer.submitted - offer.acked - offer.dropped >= share) continue;
       if (offer.submitted == offer.frames || lane_.tx_frames_free() == 0 || !lane_.flow_open(offer.flow)) continue;
       any = submit_next(offer) || any;
     }

@@ -34,6 +34,7 @@ struct PairSetup {
   std::uint64_t consume_delay_ns = 0;       // the receiving codec takes this long per frame
   std::uint64_t consume_bytes_per_sec = 0;  // and no more than this; 0 = any
   bool contents = true;                     // false: frames are neither filled nor compared, for measuring
+  bool share_slots = false;  // each flow may use only its share of tx_frames_max, as the backlog bound does
 };
 
 // A direction of a flow: what is offered and what came of it.

@@ -114,8 +114,8 @@ void random_mix(std::uint64_t seed, const LinkProfile& link, std::size_t count, 
       EXPECT_TRUE(std::equal(far->heard.begin(), far->heard.end(), there.begin()));
       ASSERT_LE(near.heard.size(), back.size());
       EXPECT_TRUE(std::equal(near.heard.begin(), near.heard.end(), back.begin()));
-      if (far->eof_heard) EXPECT_EQ(far->heard.size(), there.size());
-      if (near.eof_heard) EXPECT_EQ(near.heard.size(), back.size());
+      if (far->eof_heard) { EXPECT_EQ(far->heard.size(), there.size()); }
+      if (near.eof_heard) { EXPECT_EQ(near.heard.size(), back.size()); }
       if (far->eof_heard && near.eof_heard) ++whole;
     }
   }

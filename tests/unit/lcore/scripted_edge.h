@@ -20,7 +20,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 // How a hypervisor behaves.
 struct Script {
-  Bytes says;
+  Bytes says = {};
   bool eof_after_peer = false;           // half-closes only when the other has; else as soon as all is said
   std::size_t abort_after = SIZE_MAX;    // bytes said and heard together after which it resets the connection
   EndReason refuse = EndReason::kNone;   // of a service: the connection fails for this

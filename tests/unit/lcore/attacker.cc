@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attacker.h"
+
+#include <cstring>
+
+#include "dataplane/inet/datagram_header.h"
+
+namespace dwcp {
+
+Bytes open_frame(std::string_view service, std::uint8_t version) {
+  Bytes frame = {static_cast<std::uint8_t>(wire::FrameKind::kOpen), version, static_cast<std::uint8_t>(service.size())};
+  frame.insert(frame.end(), service.begin(), service.end());
+  return frame;
+}
+
+Bytes block_frame(BlockEncoder& encoder, const Bytes& raw) {
+  Bytes frame(1 + encoded_bound(raw.size()));
+  frame[0] = static_cast<std::uint8_t>(wire::FrameKind::kBlock);
+  encoder.begin(raw, std::span(frame).subspan(1));
+  while (!encoder.step()) {
+  }
+  frame.resize(1 + encoder.size());
+  return frame;
+}
+
+Bytes eof_frame(std::uint64_t raw_bytes, const Digest& digest) {
+  wire::EofFrame eof{};
+  eof.kind = static_cast<std::uint8_t>(wire::FrameKind::kEof);
+  eof.raw_bytes = raw_bytes;
+  eof.digest_low = digest.low;
+  eof.digest_high = digest.high;
+  Bytes frame(sizeof(eof));
+  std::memcpy(frame.data(), &eof, sizeof(eof));
+  return frame;
+}
+
+Bytes verdict_frame(std::uint8_t match, std::uint64_t raw_bytes, const Digest& digest) {
+  wire::VerdictFrame verdict{};
+  verdict.kind = static_cast<std::uint8_t>(wire::FrameKind::kVerdict);
+  verdict.match = match;
+  verdict.raw_bytes = raw_bytes;
+  verdict.digest_low = digest.low;
+  verdict.digest_high = digest.high;
+  Bytes frame(sizeof(verdict));
+  std::memcpy(frame.data(), &verdict, sizeof(verdict));
+  return frame;
+}
+
+std::uint32_t FrameAttacker::open() {
+  const std::uint32_t before = opened_;
+  EXPECT_TRUE(world_.east().codec_rings.to_net.push({.kind = CodecToNetKind::kOpenFlow}));
+  EXPECT_TRUE(run([&] { return opened_ != before; }));
+  return opened_;
+}
+
+void FrameAttacker::send(std::uint32_t flow, const Bytes& frame) {
+  ASSERT_FALSE(free_.empty());
+  FrameBody* body = free_.back();
+  free_.pop_back();
+  ASSERT_TRUE(cells_.allocate(*body, frame.size()));
+  body->write(0, frame);
+  ASSERT_TRUE(world_.east().codec_rings.to_net.push({.flow = heard[flow].ref, .body = body, .kind = CodecToNetKind::kSubmit}));
+}
+
+bool FrameAttacker::run(const std::function<bool()>& done, std::uint64_t limit_ns) {
+  return world_.run(
+      [&] {
+        drain();
+        return done();
+      },
+      limit_ns);
+}
+
+void FrameAttacker::drain() {
+  NetToCodec message;
+  while (world_.east().codec_rings.to_codec.pop(message)) {
+    Heard& flow = heard[raw(message.flow.flow)];
+    switch (message.kind) {
+      case NetToCodecKind::kFlowOpened:
+        opened_ = raw(message.flow.flow);
+        flow.ref = message.flow;
+        break;
+      case NetToCodecKind::kFlowArrived:
+        flow.arrived = true;
+        flow.ref = message.flow;
+        break;
+      case NetToCodecKind::kOpenRefused:
+        ADD_FAILURE() << "refused";
+        break;
+      case NetToCodecKind::kFrame: {
+        if (flow.frames.size() <= raw(message.seq)) flow.frames.resize(raw(message.seq) + 1);
+        Bytes& frame = flow.frames[raw(message.seq)];
+        frame.resize(message.body->bytes);
+        message.body->read(0, frame);
+        EXPECT_TRUE(world_.east().codec_rings.to_net.push(
+            {.flow = message.flow, .rx_slot = message.rx_slot, .kind = CodecToNetKind::kConsume}));
+        break;
+      }
+      case NetToCodecKind::kBodyReturn:
+        cells_.release(*message.body);
+        free_.push_back(message.body);
+        break;
+      case NetToCodecKind::kFlowReset:
+        flow.reset = message.reason;
+        break;
+    }
+  }
+}
+
+PacketAttacker::PacketAttacker(World& world)
+    : world_(world),
+      session_(world.west().net->lane(0).session().local_session),
+      flow_(world.west().net->lane(0).session().opens_odd_flows ? 1000 : 1001) {}
+
+void PacketAttacker::send(std::span<const std::uint8_t> datagram) {
+  TxPacket packet;
+  ASSERT_EQ(world_.ports[1]->reserve({&packet, 1}), 1U);
+  const auto ip = [](std::uint8_t number) { return inet::IpAddress::v4({192, 0, 2, number}); };
+  inet::UdpTemplate header({2, 0, 0, 0, 0, 2}, 0, {ip(2), 4700}, {ip(1), 4700});
+  header.set_destination_mac({2, 0, 0, 0, 0, 1});
+  std::memcpy(packet.data + header.size(), datagram.data(), datagram.size());
+  packet.length = static_cast<std::uint32_t>(header.size() + datagram.size());
+  header.write(packet.data, static_cast<std::uint16_t>(datagram.size()), 0, inet::ChecksumMode::kSoftware);
+  EXPECT_EQ(world_.ports[1]->send({&packet, 1}), 1U);
+}
+
+void PacketAttacker::step() {
+  world_.network.advance_to(world_.now_ns() + 100 * kNsPerUs);
+  (void)world_.west().step(world_.now_ns());
+}
+
+}  // namespace dwcp
