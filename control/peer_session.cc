@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint64_t kHelloIntervalNs = 200 * kNsPerMs;
 constexpr std::uint64_t kHelloIntervalMaxNs = kNsPerSec;
 constexpr std::uint32_t kQuickHellos = 10;
+// The hello that settles an agreement goes this often again, so that its loss does not keep the peer in the last session
+// until that times out.  It goes to an address that has just proven to be the peer's.
+constexpr std::uint32_t kLastHellos = 5;
 
 }  // namespace
 
@@ -55,7 +58,14 @@ void PeerSessions::say_hello(std::uint16_t lane, std::uint64_t nonce, std::uint3
 void PeerSessions::on_time(std::uint64_t now_ns) {
   for (std::uint16_t lane = 0; lane < peers_.size(); ++lane) {
     Peer& peer = peers_[lane];
-    if (peer.state != PeerState::kDown || now_ns < peer.next_hello_ns) continue;
+    if (now_ns < peer.next_hello_ns) continue;
+    if (peer.state != PeerState::kDown) {
+      if (peer.last_hellos == 0) continue;
+      --peer.last_hellos;
+      peer.next_hello_ns = now_ns + kHelloIntervalNs;
+      say_hello(lane, peer.running_nonce, peer.running_session, false);
+      continue;
+    }
     peer.next_hello_ns = now_ns + (++peer.hellos < kQuickHellos ? kHelloIntervalNs : kHelloIntervalMaxNs);
     say_hello(lane, peer.nonce, peer.session, true);
   }
@@ -109,6 +119,8 @@ void PeerSessions::agree(std::uint64_t now_ns, std::uint16_t lane, const wire::H
   peer.running_session = peer.session;
   peer.state = PeerState::kStarting;
   peer.since_ns = now_ns;
+  peer.last_hellos = kLastHellos;
+  peer.next_hello_ns = now_ns + kHelloIntervalNs;
   LaneSession session;
   session.local_session = peer.session;
   session.remote_session = hello.session;

@@ -74,6 +74,7 @@ class PeerSessions {
     std::uint32_t running_session = 0;
     std::uint64_t next_hello_ns = 0;
     std::uint32_t hellos = 0;          // unanswered, sets the interval
+    std::uint32_t last_hellos = 0;     // repetitions due of the one that settled the session in place
   };
 
   void seek(Peer& peer, std::uint16_t lane);

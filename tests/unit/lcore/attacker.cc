@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attacker.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/inet/datagram_header.h"
@@ -8,8 +9,11 @@
 namespace dwcp {
 
 Bytes open_frame(std::string_view service, std::uint8_t version) {
-  Bytes frame = {static_cast<std::uint8_t>(wire::FrameKind::kOpen), version, static_cast<std::uint8_t>(service.size())};
-  frame.insert(frame.end(), service.begin(), service.end());
+  Bytes frame(sizeof(wire::OpenFrame) + service.size());
+  frame[0] = static_cast<std::uint8_t>(wire::FrameKind::kOpen);
+  frame[1] = version;
+  frame[2] = static_cast<std::uint8_t>(service.size());
+  std::copy(service.begin(), service.end(), frame.begin() + sizeof(wire::OpenFrame));
   return frame;
 }
 

@@ -129,7 +129,7 @@ TEST(migration_table, the_slot_free_longest_comes_first) {
   }
   EXPECT_FALSE(table.claim());
   for (const std::size_t i : {std::size_t{2}, std::size_t{0}, std::size_t{3}, std::size_t{1}}) table.release(refs[i]);
-  for (const std::uint16_t slot : {2, 0, 3, 1}) {
+  for (const std::uint16_t slot : std::initializer_list<std::uint16_t>{2, 0, 3, 1}) {
     const auto claimed = table.claim();
     ASSERT_TRUE(claimed);
     EXPECT_EQ(claimed->slot, slot);
