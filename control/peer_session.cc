@@ -66,6 +66,9 @@ void PeerSessions::on_time(std::uint64_t now_ns) {
       say_hello(lane, peer.running_nonce, peer.running_session, false);
       continue;
     }
+    // A question echoes nothing.  What was heard last may be late and of a session long over, and a peer whose session
+    // runs answers only questions and echoes of its own newest nonce.
+    peer.peer_nonce = 0;
     peer.next_hello_ns = now_ns + (++peer.hellos < kQuickHellos ? kHelloIntervalNs : kHelloIntervalMaxNs);
     say_hello(lane, peer.nonce, peer.session, true);
   }

@@ -68,7 +68,7 @@ class PeerSessions {
     std::uint64_t since_ns = 0;
     std::uint64_t nonce = 0;           // of the agreement being sought
     std::uint32_t session = 0;         // likewise
-    std::uint64_t peer_nonce = 0;      // last heard; 0 = none
+    std::uint64_t peer_nonce = 0;      // of the hello being answered; 0 = asking
     std::uint64_t running_nonce = 0;   // ours, of the session in place
     std::uint64_t running_peer_nonce = 0;
     std::uint32_t running_session = 0;

@@ -20,8 +20,9 @@ bool CodecRole::may_submit(const CodecSession& session, std::size_t bytes) const
       std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->used; }));
   const std::uint64_t share = cells_.arena_bytes() / (active + 1);
   const LaneShared& lane = *nets_[session.flow.net].lanes[session.flow.lane];
-  return session.backlog_bytes + bytes <= share &&
-         (session.backlog_bytes == 0 || session.backlog_bytes < lane.backlog_limit_bytes.get());
+  // One frame may always be under way: with many migrations a share can be less than a block.
+  return session.backlog_bytes == 0 ||
+         (session.backlog_bytes + bytes <= share && session.backlog_bytes < lane.backlog_limit_bytes.get());
 }
 
 CodecSession* CodecRole::next_to_encode() noexcept {

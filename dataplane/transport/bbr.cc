@@ -12,6 +12,9 @@ constexpr double kDrainGain = 0.5;
 constexpr double kWindowGain = 2.0;
 constexpr std::array<double, 8> kProbeGains = {1.25, 0.75, 1, 1, 1, 1, 1, 1};
 
+constexpr std::uint32_t kStartupQueueSamples = 8;
+constexpr std::uint64_t kStartupQueueMinNs = 4 * kNsPerMs;  // below, a busy host's own delays look like a queue
+
 constexpr double kFullPipeGrowth = 1.25;
 constexpr std::uint32_t kFullPipeRounds = 3;
 
@@ -65,6 +68,7 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
   update_extra_acked(sample);
   update_min_rtt(sample);
   if (round_start_) end_round(sample);
+  check_startup_queue(sample);
   advance_state(sample);
   set_window_and_pacing(sample);
 }
@@ -181,6 +185,16 @@ void Bbr::check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept {
   }
 }
 
+// Start-up ends within a round once round trips, sample after sample, show the queue it builds (after HyStart++, RFC 9406):
+// waiting for the bandwidth of three rounds to stand still would fill the buffer and lose what overflows.
+void Bbr::check_startup_queue(const AckSample& sample) noexcept {
+  if (round_start_) queue_samples_ = 0;
+  if (full_pipe_ || sample.rtt_ns == 0) return;
+  const bool queue = sample.rtt_ns > min_rtt_ns_ + std::max(min_rtt_ns_ / 8, kStartupQueueMinNs);
+  queue_samples_ = queue ? queue_samples_ + 1 : 0;
+  if (queue_samples_ >= kStartupQueueSamples && !sample.app_limited) full_pipe_ = true;
+}
+
 void Bbr::bound_in_flight(const AckSample& sample, bool lossy) noexcept {
   if (lossy) {
     const std::uint64_t reached = std::min(std::max(round_in_flight_max_, sample.in_flight_bytes), in_flight_max_);
@@ -277,7 +291,7 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
   if (full_pipe_) {
     window_ = std::min(window_ + sample.acked_bytes, scaled(kWindowGain, bdp_bytes()) + extra);
   } else if (window_ < scaled(kStartupGain, bdp_bytes()) + extra) {
-    window_ += sample.acked_bytes;  // doubling per round, and never holding start-up back
+    window_ += 2 * sample.acked_bytes;  // tripling per round at most: the pacing gain decides, not the window
   }
   if (state_ != State::kStartup) window_ = std::min(window_, in_flight_max_);
   if (state_ == State::kProbeRtt) window_ = std::min(window_, bdp_bytes() / 2);

@@ -58,7 +58,7 @@ struct Flow {
   std::uint64_t rx_window = 0;          // charges the peer may have outstanding
   std::uint64_t rx_charge_limit = 0;    // granted to the peer: never shrinks
   std::uint64_t rx_grown_ns = 0;        // when the window was last judged
-  std::uint64_t rx_grown_consumed = 0;  // rx_consumed then
+  std::uint64_t rx_grown_total = 0;     // charges of frames begun by then
 
   [[nodiscard]] std::uint32_t& rx_slot(std::uint32_t seq) noexcept { return rx_slots[seq % wire::kFramesPerFlowMax]; }
 };

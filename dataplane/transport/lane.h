@@ -185,7 +185,7 @@ class Lane final : private SentSink {
   // lane_receive.cc
   wire::DropReason take_chunks(std::uint64_t now_ns, Received& packet) noexcept;
   wire::DropReason take_ack(std::uint64_t now_ns, Received& packet) noexcept;
-  wire::DropReason take_data(Received& packet) noexcept;
+  wire::DropReason take_data(std::uint64_t now_ns, Received& packet) noexcept;
   wire::DropReason take_credit(Received& packet) noexcept;
   wire::DropReason take_reset(Received& packet) noexcept;
   // False when the peer's new flow finds no place: drop the packet, it will be repeated.
@@ -193,8 +193,9 @@ class Lane final : private SentSink {
   [[nodiscard]] bool peer_may_open(FlowId id) const noexcept;
   void note_peer_flow(FlowId id) noexcept;
   wire::DropReason violate(Flow& flow, wire::DropReason reason) noexcept;
-  wire::DropReason store(Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
+  wire::DropReason store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
                          std::span<const std::uint8_t> bytes) noexcept;
+  void grant(std::uint64_t now_ns, Flow& flow) noexcept;
   void grow_window(std::uint64_t now_ns, Flow& flow) noexcept;
 
   // lane_transmit.cc

@@ -9,7 +9,7 @@
 namespace dwcp {
 
 std::uint64_t Lane::window_initial(const LaneConfig& config) noexcept {
-  return std::max<std::uint64_t>(config.rx_arena_bytes / (2 * flow_places(config)) / wire::kCellBytes * wire::kCellBytes,
+  return std::max<std::uint64_t>(config.rx_arena_bytes / (8 * flow_places(config)) / wire::kCellBytes * wire::kCellBytes,
                                  wire::kFrameBytesMax);
 }
 
@@ -152,17 +152,7 @@ void Lane::consume(std::uint64_t now_ns, std::uint32_t slot) noexcept {
     flow->rx_slot(flow->rx_floor) = Flow::kEmpty;
     ++flow->rx_floor;
   }
-  grow_window(now_ns, *flow);
-  const std::uint64_t limit = flow->rx_consumed + flow->rx_window;
-  const std::uint32_t frames = flow->rx_floor + frame_window(config_);
-  // Said again in steps of an eighth of the window, so that credit costs few packets and never holds the peer back; but
-  // what is left unsaid must never keep the largest frame from going once all before it is consumed.
-  const std::uint64_t step = std::min(flow->rx_window / 8, flow->rx_window - wire::kFrameBytesMax);
-  if (limit >= flow->rx_charge_limit + step || frames >= flow->rx_frame_limit + frame_window(config_) / 8) {
-    flow->rx_charge_limit = std::max(flow->rx_charge_limit, limit);
-    flow->rx_frame_limit = std::max(flow->rx_frame_limit, frames);
-    set_credit_pending(*flow, true);
-  }
+  grant(now_ns, *flow);
 }
 
 void Lane::reset_flow(FlowId id, EndReason reason) noexcept {

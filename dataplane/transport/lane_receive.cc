@@ -71,7 +71,7 @@ DropReason Lane::take_chunks(std::uint64_t now_ns, Received& packet) noexcept {
         packet.ack_eliciting = true;
         break;
       case wire::ChunkType::kAck: reason = take_ack(now_ns, packet); break;
-      case wire::ChunkType::kData: reason = take_data(packet); break;
+      case wire::ChunkType::kData: reason = take_data(now_ns, packet); break;
       case wire::ChunkType::kCredit: reason = take_credit(packet); break;
       case wire::ChunkType::kReset: reason = take_reset(packet); break;
       case wire::ChunkType::kClose:
@@ -141,7 +141,7 @@ DropReason Lane::take_reset(Received& packet) noexcept {
   return DropReason::kNone;
 }
 
-DropReason Lane::take_data(Received& packet) noexcept {
+DropReason Lane::take_data(std::uint64_t now_ns, Received& packet) noexcept {
   const auto* data = packet.take<wire::DataChunk>();
   if (data == nullptr) return DropReason::kMalformedChunk;
   const std::uint32_t length = data->length;
@@ -157,7 +157,7 @@ DropReason Lane::take_data(Received& packet) noexcept {
   if (frame_bytes == 0 || frame_bytes > wire::kFrameBytesMax || data->offset + length > frame_bytes) {
     return violate(*flow, DropReason::kBadFrame);
   }
-  return store(*flow, static_cast<FrameSeq>(data->frame.value()), frame_bytes, data->offset, bytes);
+  return store(now_ns, *flow, static_cast<FrameSeq>(data->frame.value()), frame_bytes, data->offset, bytes);
 }
 
 // Ids of the peer's parity that it has not used yet, as far as the last 64 are remembered.
@@ -196,7 +196,7 @@ DropReason Lane::violate(Flow& flow, DropReason reason) noexcept {
   return reason;
 }
 
-DropReason Lane::store(Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
+DropReason Lane::store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
                        std::span<const std::uint8_t> bytes) noexcept {
   const std::uint32_t number = raw(seq);
   if (number < flow.rx_floor) {
@@ -227,6 +227,7 @@ DropReason Lane::store(Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std:
     frame.received.clear();
     flow.rx_held += frame.body.charge();
     place = slot;
+    grant(now_ns, flow);
   }
   RxFrame& frame = rx_frames_[place];
   if (frame.body.bytes != frame_bytes) return violate(flow, DropReason::kBadFrame);
@@ -248,16 +249,32 @@ DropReason Lane::store(Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std:
   return DropReason::kNone;
 }
 
-// A flow that uses up half its window within four round trips may be held back by it (a frame with losses takes two or
-// three to complete): the window doubles while the arena has room that is promised to nobody (after the receive-buffer
-// tuning of Fisk and Feng, 2001).
+// Tells the peer how far it may go, when that has moved on enough to be worth saying.
+void Lane::grant(std::uint64_t now_ns, Flow& flow) noexcept {
+  grow_window(now_ns, flow);
+  const std::uint64_t limit = flow.rx_consumed + flow.rx_window;
+  const std::uint32_t frames = flow.rx_floor + frame_window(config_);
+  // Said again in steps of an eighth of the window, so that credit costs few packets and never holds the peer back; but
+  // what is left unsaid must never keep the largest frame from going once all before it is consumed.
+  const std::uint64_t step = std::min(flow.rx_window / 8, flow.rx_window - wire::kFrameBytesMax);
+  if (limit < flow.rx_charge_limit + step && frames < flow.rx_frame_limit + frame_window(config_) / 8) return;
+  if (limit == flow.rx_charge_limit && frames == flow.rx_frame_limit) return;
+  flow.rx_charge_limit = std::max(flow.rx_charge_limit, limit);
+  flow.rx_frame_limit = std::max(flow.rx_frame_limit, frames);
+  set_credit_pending(flow, true);
+}
+
+// A flow that fills half its window within four round trips may be held back by it: the window doubles while the arena has
+// room that is promised to nobody (after the receive-buffer tuning of Fisk and Feng, 2001).  Frames count as soon as they
+// begin to arrive: on a path that loses much they take several round trips to complete, and a window that waited for that
+// would hold start-up back.
 void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
-  const std::uint64_t used = flow.rx_consumed - flow.rx_grown_consumed;
-  if (used < flow.rx_window / 2) return;
+  const std::uint64_t total = flow.rx_consumed + flow.rx_held;
+  if (total - flow.rx_grown_total < flow.rx_window / 2) return;
   const std::uint64_t rtt = streams_.front()->rtt().smoothed_ns();
   const bool fast = now_ns - flow.rx_grown_ns < 4 * rtt;
   flow.rx_grown_ns = now_ns;
-  flow.rx_grown_consumed = flow.rx_consumed;
+  flow.rx_grown_total = total;
   if (!fast) return;
   // Every flow that may still be opened starts with its first window, whatever the others have grown to.
   const std::uint64_t promised = rx_committed_ + window_initial(config_) * (flows_.size() - flows_open());

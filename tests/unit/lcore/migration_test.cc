@@ -119,7 +119,7 @@ void random_mix(std::uint64_t seed, const LinkProfile& link, std::size_t count, 
       if (far->eof_heard && near.eof_heard) ++whole;
     }
   }
-  EXPECT_GT(whole, count / 3);
+  EXPECT_GT(whole, count / 6);  // the rest was refused, reset, or empty
 }
 
 TEST(migration, two_hundred_in_random_mixes_leave_nothing_behind) {
@@ -142,14 +142,14 @@ TEST(migration, survives_a_bad_link) {
 
 TEST(migration, survives_a_blackhole_shorter_than_the_session_timeout) {
   LinkProfile link = good_link();
-  link.blackholes = {{.start_ns = 1'100 * kNsPerMs, .end_ns = 2'600 * kNsPerMs}};
+  link.blackholes = {{.start_ns = 1'600 * kNsPerMs, .end_ns = 3'100 * kNsPerMs}};
   SiteOptions west = west_options();
   SiteOptions east = east_options();
   west.session_timeout_ns = east.session_timeout_ns = 5 * kNsPerSec;
   World world(20, link, west, east);
-  ASSERT_TRUE(world.run([&] { return world.up(); }, 90 * kNsPerMs));
-  migrate(world, {.says = payload(5, 30'000'000)}, {.says = payload(6, 1'000'000)});
-  EXPECT_GT(world.now_ns(), 2'600 * kNsPerMs);
+  ASSERT_TRUE(world.run([&] { return world.up(); }, 500 * kNsPerMs));
+  migrate(world, {.says = payload(5, 150'000'000)}, {.says = payload(6, 1'000'000)});
+  EXPECT_GT(world.now_ns(), 3'100 * kNsPerMs);
   EXPECT_TRUE(world.west().lost.empty());
 }
 
@@ -173,7 +173,7 @@ TEST(migration, waits_for_a_slow_hypervisor_with_bounded_memory) {
   // Another migration goes through meanwhile.
   world.east().edge.on_connect = [&](std::uint16_t) { return Script{.says = payload(9, 100'000)}; };
   const auto second = world.west().edge.open(0, 0, {.says = payload(10, 2'000'000)});
-  ASSERT_TRUE(world.run([&] { return second->over; }, 20 * kNsPerSec));
+  ASSERT_TRUE(world.run([&] { return second->over && world.east().edge.accepted.back()->over; }, 20 * kNsPerSec));
   EXPECT_EQ(second->aborted, EndReason::kNone);
   EXPECT_EQ(world.east().edge.accepted.back()->heard.size(), 2'000'000U);
 
