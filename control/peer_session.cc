@@ -81,6 +81,7 @@ bool PeerSessions::on_hello(std::uint64_t now_ns, std::uint16_t lane, std::span<
       hello.datagram_bytes < wire::kDatagramBytesMin || hello.flows == 0 || hello.streams == 0 || hello.frame_window == 0 ||
       hello.window_bytes < wire::kFrameBytesMax) {
     why = "its parameters are out of range";
+    ++refused_;
     return false;
   }
   const std::string_view name(reinterpret_cast<const char*>(hello.name), hello.name_bytes);
@@ -89,6 +90,7 @@ bool PeerSessions::on_hello(std::uint64_t now_ns, std::uint16_t lane, std::span<
     why = "it calls itself \"";
     for (const char c : name) why += (c > ' ' && c < 127 && c != '"') ? c : '?';
     why += "\", the configuration says \"" + config_.peers[lane] + '"';
+    ++refused_;
     return false;
   }
   const bool answer_wanted = (hello.flags & wire::kHelloAnswerWanted) != 0;

@@ -58,6 +58,8 @@ class PeerSessions {
   void on_started(std::uint64_t now_ns, std::uint16_t lane, std::uint32_t session);
   void on_lost(std::uint64_t now_ns, std::uint16_t lane, std::uint32_t session);
 
+  // Hellos refused since the start.
+  [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
   [[nodiscard]] PeerState state(std::uint16_t lane) const noexcept { return peers_[lane].state; }
   [[nodiscard]] std::uint64_t since_ns(std::uint16_t lane) const noexcept { return peers_[lane].since_ns; }
   [[nodiscard]] std::uint32_t session(std::uint16_t lane) const noexcept { return peers_[lane].running_session; }
@@ -84,6 +86,7 @@ class PeerSessions {
   PeerSessionsConfig config_;
   PeerSessionsOut out_;
   std::vector<Peer> peers_;
+  std::uint64_t refused_ = 0;
 };
 
 }  // namespace dwcp

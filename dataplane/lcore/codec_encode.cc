@@ -12,17 +12,30 @@ namespace dwcp {
 static_assert(kBlockBytes <= kRawBlockMax);
 static_assert(encoded_bound(kBlockBytes) + 1 <= wire::kFrameBytesMax, "a kind byte and an encoded block are one frame");
 
+namespace {
+
+// The net lcore tells what was acknowledged with a delay, and for an instant that of the slot's last tenant.
+std::uint64_t backlog(const CodecSession& session) noexcept {
+  const std::uint64_t acked = session.slot->acked_bytes.get();
+  return session.submitted_bytes - std::min(session.submitted_bytes, acked);
+}
+
+}  // namespace
+
 // Frame memory for `bytes`, and the migration within its share and its backlog bound.
 bool CodecRole::may_submit(const CodecSession& session, std::size_t bytes) const noexcept {
   if (free_bodies_.empty() || cells_.free_bytes() < wire::frame_charge(bytes)) return false;
-  // No migration may take all frame memory: a peer that grants it no credit would stop the others.
+  // No migration may take all frame memory, be it cells or, with small frames, bodies: a peer that grants it no credit
+  // would stop the others.  One alone leaves a quarter for whoever comes next.
   const std::size_t active = static_cast<std::size_t>(
       std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->used; }));
-  const std::uint64_t share = cells_.arena_bytes() / (active + 1);
+  const auto share = [active](std::uint64_t all) { return active == 1 ? all / 4 * 3 : all / (active + 1); };
   const LaneShared& lane = *nets_[session.flow.net].lanes[session.flow.lane];
-  // One frame may always be under way: with many migrations a share can be less than a block.
-  return session.backlog_bytes == 0 ||
-         (session.backlog_bytes + bytes <= share && session.backlog_bytes < lane.backlog_limit_bytes.get());
+  // One frame may always be under way: with many migrations a share can be less than a block.  A frame takes memory until
+  // all of it is acknowledged, but only what is not acknowledged counts as backlog.
+  return session.held_bytes == 0 ||
+         (session.held_bytes + bytes <= share(cells_.arena_bytes()) && session.bodies_out < share(bodies_.size()) &&
+          backlog(session) < lane.backlog_limit_bytes.get());
 }
 
 CodecSession* CodecRole::next_to_encode() noexcept {
@@ -123,18 +136,19 @@ void CodecRole::submit(CodecSession& session, std::span<const std::uint8_t> fram
   body->write(0, frame);
   body_session_[static_cast<std::size_t>(body - bodies_.data())] = session.migration;
   ++session.bodies_out;
-  session.backlog_bytes += frame.size();
+  session.held_bytes += frame.size();
+  session.submitted_bytes += frame.size();
   session.slot->encoded_bytes.add(frame.size());
   session.slot->frames_out.add(1);
-  session.slot->backlog_bytes.set(session.backlog_bytes);
-  tell_net(session.flow.net, {.flow = session.flow, .body = body, .kind = CodecToNetKind::kSubmit});
+  session.slot->backlog_bytes.set(backlog(session));
+  tell_net(session.flow.net, {.flow = session.flow, .migration = session.migration, .body = body, .kind = CodecToNetKind::kSubmit});
 }
 
 void CodecRole::take_body_back(const NetToCodec& message) noexcept {
   CodecSession* session = find(body_session_[static_cast<std::size_t>(message.body - bodies_.data())]);
   DWCP_ASSERT(session != nullptr);  // a session is not released before its bodies are home
-  session->backlog_bytes -= message.body->bytes;
-  session->slot->backlog_bytes.set(session->backlog_bytes);
+  session->held_bytes -= message.body->bytes;
+  session->slot->backlog_bytes.set(backlog(*session));
   --session->bodies_out;
   cells_.release(*message.body);
   free_bodies_.push_back(message.body);

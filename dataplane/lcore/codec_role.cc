@@ -88,7 +88,7 @@ CodecSession* CodecRole::take_session(MigrationRef migration) noexcept {
   session.failure = EndReason::kNone;
   session.open_sent = session.edge_eof = session.eof_sent = false;
   session.bodies_out = 0;
-  session.backlog_bytes = 0;
+  session.held_bytes = session.submitted_bytes = 0;
   session.next_frame = 0;
   session.held_frames = 0;
   session.opened = session.eof_received = session.verdict_due = session.verdict_sent = session.verdict_received = false;

@@ -48,7 +48,8 @@ struct CodecSession {
   bool edge_eof = false;        // the hypervisor has said all
   bool eof_sent = false;
   std::uint32_t bodies_out = 0;
-  std::uint64_t backlog_bytes = 0;
+  std::uint64_t held_bytes = 0;       // of frames submitted and not yet back
+  std::uint64_t submitted_bytes = 0;  // in all
 
   // Peer -> hypervisor.
   BlockDecoder decoder;

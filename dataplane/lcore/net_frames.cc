@@ -65,7 +65,10 @@ void NetRole::take_codec_message(std::uint64_t now_ns, std::uint16_t codec, cons
       return tell_codec(codec, answer);
     }
     case CodecToNetKind::kSubmit:
-      if (current && lane.submit(message.flow.flow, *message.body)) return;
+      if (current && lane.submit(message.flow.flow, *message.body)) {
+        if (FlowOwner* owner = owner_of(link, message.flow.flow)) owner->slot = &migrations_[message.migration.slot];
+        return;
+      }
       DWCP_ASSERT(!current || !lane.flow_open(message.flow.flow));  // a lane has as many places as the codecs have bodies
       // The flow is over; the codec hears of it by its own message, and has its body back.
       return tell_codec(codec, {.flow = message.flow, .body = message.body, .kind = NetToCodecKind::kBodyReturn});

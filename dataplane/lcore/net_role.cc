@@ -23,9 +23,11 @@ std::uint16_t source_port(std::uint32_t session, std::size_t stream) noexcept {
 
 }  // namespace
 
-NetRole::NetRole(const NetRoleConfig& config, PortQueue& queue, ControlNetRings& control, std::vector<CodecNetRings*> codecs)
+NetRole::NetRole(const NetRoleConfig& config, PortQueue& queue, MigrationTable& migrations, ControlNetRings& control,
+                 std::vector<CodecNetRings*> codecs)
     : config_(config),
       queue_(queue),
+      migrations_(migrations),
       control_(control),
       codecs_(std::move(codecs)),
       parser_(inet::LocalAddresses{.mac = config.host.mac,
@@ -166,14 +168,19 @@ void NetRole::check_sessions(std::uint64_t now_ns) noexcept {
     if (now_ns < link.lane.last_received_ns() + kHousekeepingNs) host_.confirm(now_ns, config_.peers[i].ip);
     link.shared.drain_bytes_per_sec.set(link.lane.bandwidth_bytes_per_sec());
     link.shared.backlog_limit_bytes.set(link.lane.backlog_limit_bytes(config_.backlog_max_ns));
+    for (const FlowOwner& owner : link.owners) {
+      if (owner.used && owner.slot != nullptr) owner.slot->acked_bytes.set(link.lane.flow_acked_bytes(owner.flow));
+    }
   }
 }
 
 void NetRole::tell_control(const NetToControl& message) noexcept {
-  if (control_.to_control.push(message)) return;
-  ++control_full_;
-  // Hellos are repeated by their sender; the others are a handful per session and the ring has room for hundreds.
-  DWCP_ASSERT(message.kind == NetToControlKind::kHello);
+  if (message.kind == NetToControlKind::kHello && control_.to_control.size() >= ControlNetRings::kHellosMax) {
+    ++control_full_;  // its sender repeats it
+    return;
+  }
+  const bool pushed = control_.to_control.push(message);
+  DWCP_ASSERT(pushed);  // see ControlNetRings
 }
 
 void NetRole::publish(std::uint64_t now_ns) noexcept {

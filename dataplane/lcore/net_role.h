@@ -46,7 +46,8 @@ struct NetRoleConfig {
 class NetRole final : public Role {
  public:
   // Reserves and touches all lanes' memory.  `queue`, `control` and `codecs` outlive this.
-  NetRole(const NetRoleConfig& config, PortQueue& queue, ControlNetRings& control, std::vector<CodecNetRings*> codecs);
+  NetRole(const NetRoleConfig& config, PortQueue& queue, MigrationTable& migrations, ControlNetRings& control,
+          std::vector<CodecNetRings*> codecs);
   ~NetRole() override;
 
   [[nodiscard]] std::size_t step(std::uint64_t now_ns) noexcept override;
@@ -68,11 +69,14 @@ class NetRole final : public Role {
     FlowId flow{};
     std::uint16_t codec = 0;
     bool used = false;
+    MigrationSlot* slot = nullptr;  // once a frame was submitted
   };
 
   // A lane and what carries it over this port.
   struct Link {
-    explicit Link(const LaneConfig& config) : lane(config), owners(Lane::flow_places(config)) {}
+    // A flow's place in the lane may be taken again before the event of its end was polled; of those events the lane has
+    // no more than places.
+    explicit Link(const LaneConfig& config) : lane(config), owners(2 * Lane::flow_places(config)) {}
     Lane lane;
     std::vector<inet::UdpTemplate> headers;  // by stream
     std::vector<FlowOwner> owners;
@@ -115,6 +119,7 @@ class NetRole final : public Role {
 
   NetRoleConfig config_;
   PortQueue& queue_;
+  MigrationTable& migrations_;
   ControlNetRings& control_;
   std::vector<CodecNetRings*> codecs_;
 

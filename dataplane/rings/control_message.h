@@ -58,8 +58,10 @@ struct NetToControl {
 
 static_assert(sizeof(ControlToNet) % 4 == 0 && sizeof(NetToControl) % 4 == 0);
 
+// Hellos leave room for what must not be lost: a lane has at most two other messages under way in each direction.
 struct ControlNetRings {
   static constexpr std::size_t kMessages = 255;
+  static constexpr std::size_t kHellosMax = kMessages - 2 * kLanesMax;
   SpscRing<ControlToNet> to_net{kMessages};
   SpscRing<NetToControl> to_control{kMessages};
 };

@@ -62,11 +62,13 @@ struct NetToCodec {
 
 static_assert(sizeof(CodecToNet) % 8 == 0 && sizeof(NetToCodec) % 8 == 0);
 
-// Sized so that neither ring can be full: every body and every lent frame is in at most one message, a flow has at most a
-// handful of others.
+// Sized so that neither ring can be full, however late its reader: every body is in at most one message.  A peer may open
+// and end flows as fast as it likes, but each costs it a frame that is lent until the codec has read of it; so there are at
+// most kFlowArrived, kFrame and kFlowReset for each lent frame, and kConsume and kReset in answer.  The flows we open have
+// at most a handful each.
 struct CodecNetRings {
   CodecNetRings(std::size_t bodies, std::size_t rx_frames, std::size_t flows)
-      : to_net(bodies + rx_frames + 8 * flows), to_codec(bodies + rx_frames + 8 * flows) {}
+      : to_net(bodies + 2 * rx_frames + 8 * flows), to_codec(bodies + 3 * rx_frames + 8 * flows) {}
   SpscRing<CodecToNet> to_net;
   SpscRing<NetToCodec> to_codec;
 };

@@ -20,7 +20,7 @@ std::optional<MigrationRef> MigrationTable::claim(std::size_t offset, std::size_
     for (Counter* counter :
          {&slot.edge_in_bytes, &slot.edge_out_bytes, &slot.edge_paused_ns, &slot.blocks_in, &slot.blocks_out,
           &slot.frames_out, &slot.frames_in, &slot.encoded_raw_bytes,
-          &slot.encoded_bytes, &slot.decoded_frame_bytes, &slot.zero_pages, &slot.normal_pages, &slot.opaque_bytes,
+          &slot.encoded_bytes, &slot.acked_bytes, &slot.decoded_frame_bytes, &slot.zero_pages, &slot.normal_pages, &slot.opaque_bytes,
           &slot.backlog_bytes, &slot.digest_in_lo, &slot.digest_in_hi, &slot.digest_out_lo, &slot.digest_out_hi,
           &slot.digest_state, &slot.end_reason, &slot.phase, &slot.started_ns, &slot.ended_ns}) {
       counter->set(0);

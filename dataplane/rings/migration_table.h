@@ -69,6 +69,9 @@ struct MigrationSlot {
   Counter edge_out_bytes;              // written to the hypervisor
   Counter edge_paused_ns;              // time for which reading was stopped by backpressure
 
+  // Written by the net lcore, once a millisecond.
+  alignas(64) Counter acked_bytes;     // of encoded_bytes, parts of frames included
+
   // Written by the codec lcore.
   alignas(64) Counter released;        // order of release, for claim()
   Counter blocks_in;                   // blocks encoded

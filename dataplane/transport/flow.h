@@ -43,6 +43,7 @@ struct Flow {
   std::uint32_t tx_tail = kNoSlot;
   std::uint32_t tx_frames = 0;          // submitted and not acknowledged
   std::uint64_t tx_bytes = 0;           // of those frames
+  std::uint64_t tx_acked_bytes = 0;     // of all frames so far, parts of frames included
   FrameSeq tx_next_seq{};               // of the next frame submitted
   std::uint64_t tx_charge = 0;          // charges of the frames admitted under credit so far
   std::uint64_t tx_charge_limit = 0;    // granted by the peer

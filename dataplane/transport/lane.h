@@ -42,6 +42,7 @@ struct LaneConfig {
   std::uint32_t streams = 1;
   std::uint32_t flows_max = 16;                  // opened by each side
   std::size_t rx_arena_bytes = 64U << 20;        // cells for frames being received
+  std::uint64_t window_max_bytes = ~std::uint64_t{0};  // the most credit one flow is granted
   std::size_t rx_frames_max = 16384;
   std::size_t tx_frames_max = 4096;
   std::size_t packets_max = 262144;              // records of packets sent and not settled, all streams
@@ -165,6 +166,8 @@ class Lane final : private SentSink {
   // bound, all flows together.
   [[nodiscard]] std::uint64_t backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept;
   [[nodiscard]] bool flow_open(FlowId flow) noexcept;
+  // Bytes of the flow's frames that the peer has acknowledged, parts of frames included; 0 once the flow is over.
+  [[nodiscard]] std::uint64_t flow_acked_bytes(FlowId flow) noexcept;
   [[nodiscard]] std::size_t rx_free_bytes() const noexcept { return rx_cells_.free_bytes(); }
   [[nodiscard]] std::size_t rx_frames_free() const noexcept { return rx_frames_.free_count(); }
   [[nodiscard]] std::size_t records_free() const noexcept { return sent_pages_.free_pages() * SentPage::kRecords; }

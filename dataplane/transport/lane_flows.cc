@@ -242,11 +242,13 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
       continue;
     }
     frame.acked_bytes += added;
+    Flow* flow = find(frame.flow);
+    if (flow != nullptr) flow->tx_acked_bytes += added;
     if (frame.acked_bytes != frame.body->bytes) continue;
     ++counters_.frames_sent;
     counters_.frame_bytes_sent += frame.body->bytes;
     push_event({.body = frame.body, .flow = frame.flow, .seq = frame.seq, .kind = LaneEventKind::kFrameAcked});
-    if (Flow* flow = find(frame.flow)) {
+    if (flow != nullptr) {
       --flow->tx_frames;
       flow->tx_bytes -= frame.body->bytes;
     }
@@ -331,6 +333,11 @@ std::uint64_t Lane::backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept
     sum += backlog + (congestion.starting_up() ? congestion.window_bytes() : path);
   }
   return sum;
+}
+
+std::uint64_t Lane::flow_acked_bytes(FlowId id) noexcept {
+  const Flow* flow = find(id);
+  return flow == nullptr ? 0 : flow->tx_acked_bytes;
 }
 
 bool Lane::flow_open(FlowId id) noexcept {

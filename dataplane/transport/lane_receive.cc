@@ -279,7 +279,8 @@ void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
   // Every flow that may still be opened starts with its first window, whatever the others have grown to.
   const std::uint64_t promised = rx_committed_ + window_initial(config_) * (flows_.size() - flows_open());
   const std::uint64_t room = config_.rx_arena_bytes - std::min<std::uint64_t>(promised, config_.rx_arena_bytes);
-  const std::uint64_t more = std::min(flow.rx_window, room);
+  const std::uint64_t cap = std::max(config_.window_max_bytes, flow.rx_window);
+  const std::uint64_t more = std::min({flow.rx_window, room, cap - flow.rx_window});
   flow.rx_window += more;
   rx_committed_ += more;
 }

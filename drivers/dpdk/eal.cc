@@ -27,7 +27,8 @@ std::string explain(int error, const EalArgs& eal) {
   for (const std::string& arg : eal.args) {
     if (arg.starts_with("--file-prefix=")) prefix = arg.substr(14);
   }
-  std::string text = "DPDK did not start: " + std::string(rte_strerror(error));
+  // EAL does not always say why by number.
+  std::string text = "DPDK did not start" + (error == 0 ? "" : ": " + std::string(rte_strerror(error)));
   switch (error) {
     case EACCES:
     case EPERM:

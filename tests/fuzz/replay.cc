@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a corpus through a fuzz target as an ordinary test: replay CORPUS_DIR.  Each input is also tried cut short and
-// with single bytes changed, so that a corpus of good inputs reaches the refusals too.
+// Replays a corpus through a fuzz target as an ordinary test: replay CORPUS_DIR.  Each input is also tried cut short
+// and with single bytes changed, so that a corpus of good inputs reaches the refusals too.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -69,7 +69,10 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
   collect_peers(report, out);
   collect_port(report, out);
   for (std::size_t i = 1; i < wire::kDropReasons; ++i) {
-    out.drops.push_back({wire::drop_reason_name(static_cast<wire::DropReason>(i)), report.wire_drops[i]});
+    const auto reason = static_cast<wire::DropReason>(i);
+    // Hellos are judged by the control thread.
+    const std::uint64_t control = reason == wire::DropReason::kBadHello ? peers_.refused() : 0;
+    out.drops.push_back({wire::drop_reason_name(reason), report.wire_drops[i] + control});
   }
   for (std::size_t i = 1; i < inet::kDropReasons; ++i) {
     out.drops.push_back({"inet_" + std::string(inet::info_of(static_cast<inet::DropReason>(i)).name), report.inet_drops.counts[i]});

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/dwcp-gateway/convert.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/rings/control_message.h"
 #include "dataplane/wire/limits.h"
 
 namespace dwcp {
@@ -38,6 +41,52 @@ std::uint32_t datagram_bytes(const Config& config) {
   const bool v6 = std::any_of(config.peers.begin(), config.peers.end(), [](const PeerConfig& peer) { return peer.address.ip.v6; });
   const std::size_t headers = (v6 ? sizeof(inet::Ipv6Header) : sizeof(inet::Ipv4Header)) + sizeof(inet::UdpHeader);
   return static_cast<std::uint32_t>(std::min<std::size_t>(config.port.mtu_bytes - headers, wire::kDatagramBytesMax));
+}
+
+LaneConfig lane_config(const Config& config) {
+  const std::size_t peers = std::max<std::size_t>(config.peers.size(), 1);
+  LaneConfig lane;
+  lane.datagram_bytes = datagram_bytes(config);
+  lane.streams = config.transport.streams_initial;
+  lane.flows_max = config.memory.migrations_max;
+  lane.rx_arena_bytes = (std::size_t{config.memory.rx_mib} << 20) / peers;
+  lane.window_max_bytes = std::uint64_t{config.transport.window_mib} << 20;
+  lane.tx_frames_max = kBodiesMax;
+  // Records for what the frame memory can keep in flight, four times over: acknowledged ones leave late after losses.
+  lane.packets_max = std::max<std::size_t>(65536, 4 * (std::size_t{config.memory.tx_mib} << 20) / wire::kDatagramBytesMin);
+  lane.keepalive_ns = config.transport.keepalive_ms * kNsPerMs;
+  lane.rate_max_bytes_per_sec = config.transport.rate_max_mbps * std::uint64_t{1'000'000} / 8;
+  return lane;
+}
+
+std::vector<std::string> unsupported(const Config& config) {
+  std::vector<std::string> lines;
+  if (config.lcores.net_count != 1) lines.emplace_back("lcores.net_count: this version runs one net lcore; set it to 1");
+  if (config.transport.congestion != Congestion::kBbr) {
+    lines.emplace_back("transport.congestion: this version has bbr only");
+  }
+  if (config.peers.size() > kLanesMax) {
+    lines.push_back("peer: " + std::to_string(config.peers.size()) + " are more than the " + std::to_string(kLanesMax) +
+                    " this version serves");
+    return lines;
+  }
+  const LaneConfig lane = lane_config(config);
+  const std::size_t least_bytes = Lane::flow_places(lane) * Lane::window_initial(lane);
+  if (lane.rx_arena_bytes < least_bytes) {
+    const std::size_t peers = std::max<std::size_t>(config.peers.size(), 1);
+    lines.push_back("memory.rx_mib: " + std::to_string(config.memory.rx_mib) + " is too little for memory.migrations_max = " +
+                    std::to_string(config.memory.migrations_max) + " and " + std::to_string(peers) +
+                    " peers; set it to at least " + std::to_string(((least_bytes * peers) >> 20) + 1) +
+                    ", or allow fewer migrations");
+  }
+  const std::uint64_t asked_mib = std::uint64_t{config.memory.tx_mib} + config.memory.rx_mib + config.memory.blocks_mib;
+  const auto machine_mib =
+      (static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))) >> 20;
+  if (asked_mib > machine_mib) {
+    lines.push_back("memory: tx_mib + rx_mib + blocks_mib are " + std::to_string(asked_mib) + " MiB, this machine has " +
+                    std::to_string(machine_mib));
+  }
+  return lines;
 }
 
 EdgeOptions edge_options(const Config& config, std::size_t ingress_blocks, std::size_t blocks_per_migration) {

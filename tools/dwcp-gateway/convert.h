@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "dataplane/edge/edge_options.h"
 #include "dataplane/inet/host.h"
+#include "dataplane/transport/lane.h"
 #include "drivers/port.h"
 
 namespace dwcp {
@@ -18,6 +21,15 @@ namespace dwcp {
 [[nodiscard]] std::uint32_t datagram_bytes(const Config& config);
 
 [[nodiscard]] EdgeOptions edge_options(const Config& config, std::size_t ingress_blocks, std::size_t blocks_per_migration);
+
+// What this program cannot do of a valid configuration, or what the machine has too little memory for: one line each that
+// names the key; empty when all is well.
+[[nodiscard]] std::vector<std::string> unsupported(const Config& config);
+
+[[nodiscard]] LaneConfig lane_config(const Config& config);
+
+// Frames that may be submitted and not acknowledged, all codec lcores together.
+inline constexpr std::size_t kBodiesMax = 4096;
 
 // Fast is where zstd costs least per byte saved; max is the last level before it slows below a fast WAN by far.
 [[nodiscard]] int zstd_level(CodecLevel level);

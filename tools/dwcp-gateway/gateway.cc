@@ -85,16 +85,7 @@ NetRoleConfig Gateway::net_config() const {
   net.session_timeout_ns = config_.transport.session_timeout_ms * kNsPerMs;
   net.backlog_max_ns = config_.transport.backlog_max_ms * kNsPerMs;
   net.clock = &clock_;
-  LaneConfig& lane = net.lane;
-  lane.datagram_bytes = datagram_bytes(config_);
-  lane.streams = config_.transport.streams_initial;
-  lane.flows_max = config_.memory.migrations_max;
-  lane.rx_arena_bytes = mib(config_.memory.rx_mib) / std::max<std::size_t>(config_.peers.size(), 1);
-  lane.tx_frames_max = codec_config(0).bodies_max * std::max<std::size_t>(config_.lcores.codec_count, 1);
-  // Records for what the frame memory can keep in flight, four times over: acknowledged ones leave late after losses.
-  lane.packets_max = std::max<std::size_t>(65536, 4 * mib(config_.memory.tx_mib) / wire::kDatagramBytesMin);
-  lane.keepalive_ns = config_.transport.keepalive_ms * kNsPerMs;
-  lane.rate_max_bytes_per_sec = config_.transport.rate_max_mbps * std::uint64_t{1'000'000} / 8;
+  net.lane = lane_config(config_);
   return net;
 }
 
@@ -109,7 +100,7 @@ CodecRoleConfig Gateway::codec_config(std::uint16_t index) const {
   codec.encoder.zstd_level_max = std::max(codec.encoder.zstd_level, 1);
   codec.encoder.adapter = config_.codec.adapter == AdapterMode::kAuto;
   codec.tx_arena_bytes = mib(config_.memory.tx_mib) / codecs;
-  codec.bodies_max = 4096 / codecs;
+  codec.bodies_max = kBodiesMax / codecs;
   codec.egress_blocks = std::max<std::size_t>(blocks / codecs, 2);
   codec.egress_blocks_per_migration = std::min(kBlocksPerMigration, codec.egress_blocks);
   codec.ingress_blocks = blocks;
@@ -135,7 +126,7 @@ void Gateway::build_roles() {
     codec_rings.push_back(codec_net_rings_.back().get());
     edge_rings.push_back(edge_codec_rings_.back().get());
   }
-  net_ = std::make_unique<NetRole>(net, port_->queue(0), control_rings_, codec_rings);
+  net_ = std::make_unique<NetRole>(net, port_->queue(0), *migrations_, control_rings_, codec_rings);
   for (std::uint16_t i = 0; i < codecs; ++i) {
     CodecNet codec_net{.rings = codec_rings[i], .lanes = {}};
     for (std::size_t lane = 0; lane < config_.peers.size(); ++lane) codec_net.lanes.push_back(&net_->lane_shared(lane));
@@ -194,7 +185,8 @@ void Gateway::start_peers() {
   config.streams = static_cast<std::uint8_t>(net.lane.streams);
   PeerSessionsOut out;
   out.send_hello = [this](std::uint16_t lane, const auto& hello) {
-    (void)control_rings_.to_net.push({.kind = ControlToNetKind::kHello, .lane = lane, .hello = hello});  // said again if full
+    if (control_rings_.to_net.size() >= ControlNetRings::kHellosMax) return;  // room for starts and stops; it is said again
+    (void)control_rings_.to_net.push({.kind = ControlToNetKind::kHello, .lane = lane, .hello = hello});
   };
   out.start = [this](std::uint16_t lane, const LaneSession& session) {
     auto start = std::make_unique<LaneStart>(LaneStart{.session = session, .streams = net_->make_streams(lane, session)});

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "drivers/dpdk/eal.h"
+#include "tools/dwcp-gateway/convert.h"
 #include "tools/dwcp-gateway/gateway.h"
 
 namespace {
@@ -85,8 +86,10 @@ int main(int argc, char** argv) {
     for (const ConfigError& error : config.error()) std::fprintf(stderr, "dwcp-gateway: %s\n", error.to_string().c_str());
     return 2;
   }
+  const std::vector<std::string> lines = unsupported(*config);
+  for (const std::string& line : lines) std::fprintf(stderr, "dwcp-gateway: %s: %s\n", arguments.config.c_str(), line.c_str());
+  if (!lines.empty()) return 2;
   if (arguments.check) return std::printf("%s: valid\n", arguments.config.c_str()), 0;
-  if (config->lcores.net_count != 1) return fail(2, "lcores.net_count: this version runs one net lcore; set it to 1");
   try {
     return run(own > 1 ? argc : 1, argv, *config);
   } catch (const std::exception& error) {

@@ -63,7 +63,8 @@ void FrameAttacker::send(std::uint32_t flow, const Bytes& frame) {
   free_.pop_back();
   ASSERT_TRUE(cells_.allocate(*body, frame.size()));
   body->write(0, frame);
-  ASSERT_TRUE(world_.east().codec_rings.to_net.push({.flow = heard[flow].ref, .body = body, .kind = CodecToNetKind::kSubmit}));
+  ASSERT_TRUE(
+      world_.east().codec_rings.to_net.push({.flow = heard[flow].ref, .body = body, .kind = CodecToNetKind::kSubmit}));
 }
 
 bool FrameAttacker::run(const std::function<bool()>& done, std::uint64_t limit_ns) {

@@ -69,9 +69,13 @@ TEST_F(FailureTest, a_hypervisor_resets_in_the_middle) {
       expect_home(world);
       world.run_for(50 * kNsPerMs);  // the lane's resets are acknowledged
       EXPECT_EQ(world.west().end_reason(*connection), EndReason::kHypervisorReset);
-      if (!near) { EXPECT_EQ(connection->aborted, EndReason::kHypervisorReset); }
+      if (!near) {
+        EXPECT_EQ(connection->aborted, EndReason::kHypervisorReset);
+      }
       for (const auto& far : world.east().edge.accepted) {
-        if (near) { EXPECT_EQ(far->aborted, EndReason::kHypervisorReset); }
+        if (near) {
+          EXPECT_EQ(far->aborted, EndReason::kHypervisorReset);
+        }
         EXPECT_FALSE(far->eof_heard && far->heard.size() < 2'000'000);
       }
     }
@@ -177,7 +181,8 @@ TEST_F(FailureTest, shutdown_is_told_to_the_peer) {
   start(world);
   const auto connection = world.west().edge.open(0, 0, {.says = payload(4, 100'000'000)});
   ASSERT_TRUE(world.run([&] { return connection->said > 1'000'000 && !world.east().edge.accepted.empty(); }));
-  ASSERT_TRUE(world.east().control.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kShutdown, .lane = 0}));
+  ASSERT_TRUE(
+      world.east().control.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kShutdown, .lane = 0}));
   ASSERT_TRUE(world.run([&] { return connection->over; }, 200 * kNsPerMs));
   EXPECT_EQ(connection->aborted, EndReason::kLinkLost);
   expect_home(world);

@@ -13,7 +13,9 @@ namespace {
 
 class HostileTest : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(world_.run([&] { return world_.up(); })); }
+  void SetUp() override {
+    ASSERT_TRUE(world_.run([&] { return world_.up(); }));
+  }
 
   // Sends the frames as a migration to west's service and expects it to end for `reason`.
   void expect_ends(const char* what, const std::vector<Bytes>& frames, EndReason reason) {
@@ -30,7 +32,8 @@ class HostileTest : public testing::Test {
     if (!world_.west().edge.accepted.empty()) {
       const Connection& edge = *world_.west().edge.accepted.back();
       EXPECT_TRUE(edge.over);
-      EXPECT_EQ(edge.aborted, reason);
+      // A rule broken after both half-closes finds the hypervisor gone in order.
+      EXPECT_TRUE(edge.aborted == reason || (edge.aborted == EndReason::kNone && edge.eof_said && edge.eof_heard));
       EXPECT_EQ(world_.west().end_reason(edge), reason);
     }
     world_.west().edge.accepted.clear();
@@ -88,7 +91,8 @@ TEST_F(HostileTest, order_of_frames) {
   Bytes longer = eof;
   longer.push_back(0);
   expect_ends("eof too long", {open_, block, longer}, EndReason::kProtocolError);
-  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 5, 6, 255}) expect_ends("unknown kind", {open_, {kind, 0, 0}}, EndReason::kProtocolError);
+  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 5, 6, 255})
+    expect_ends("unknown kind", {open_, {kind, 0, 0}}, EndReason::kProtocolError);
 }
 
 TEST_F(HostileTest, open_frames) {
@@ -125,7 +129,9 @@ TEST_F(HostileTest, verdicts) {
       {"match of 2", {verdict_frame(2, says.size(), right)}, EndReason::kDigestMismatch},
       {"another digest", {verdict_frame(1, says.size(), wrong)}, EndReason::kDigestMismatch},
       {"fewer bytes", {verdict_frame(1, says.size() - 1, right)}, EndReason::kDigestMismatch},
-      {"twice", {verdict_frame(1, says.size(), right), verdict_frame(1, says.size(), right)}, EndReason::kProtocolError},
+      {"twice",
+       {verdict_frame(1, says.size(), right), verdict_frame(1, says.size(), right)},
+       EndReason::kProtocolError},
       {"cut", {Bytes{static_cast<std::uint8_t>(wire::FrameKind::kVerdict), 1}}, EndReason::kProtocolError},
   };
   for (const bool early : {true, false}) {
@@ -181,7 +187,8 @@ TEST_F(HostileTest, empty_blocks_are_carried) {
   attacker_.send(flow, open_);
   for (int i = 0; i < 40; ++i) attacker_.send(flow, block_frame(encoder_, {}));
   attacker_.send(flow, eof_frame(0, encoder_.digest()));
-  ASSERT_TRUE(attacker_.run([&] { return !world_.west().edge.accepted.empty() && world_.west().edge.accepted.front()->over; }));
+  ASSERT_TRUE(
+      attacker_.run([&] { return !world_.west().edge.accepted.empty() && world_.west().edge.accepted.front()->over; }));
   EXPECT_EQ(world_.west().edge.accepted.front()->aborted, EndReason::kNone);
   EXPECT_TRUE(world_.west().edge.accepted.front()->heard.empty());
 }
@@ -192,7 +199,8 @@ TEST_F(HostileTest, a_peer_that_never_gives_its_verdict_leaves_it_draining) {
   const std::uint32_t flow = attacker_.open();
   attacker_.send(flow, open_);
   attacker_.send(flow, eof_frame(0, encoder_.digest()));
-  ASSERT_TRUE(attacker_.run([&] { return !world_.west().edge.accepted.empty() && world_.west().edge.accepted.front()->over; }));
+  ASSERT_TRUE(
+      attacker_.run([&] { return !world_.west().edge.accepted.empty() && world_.west().edge.accepted.front()->over; }));
   (void)attacker_.run([] { return false; }, kNsPerSec);
   EXPECT_FALSE(world_.west().home());
   ASSERT_TRUE(world_.east().control.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kShutdown}));
@@ -201,7 +209,9 @@ TEST_F(HostileTest, a_peer_that_never_gives_its_verdict_leaves_it_draining) {
 
 class FloodTest : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(world_.run([&] { return world_.up(); })); }
+  void SetUp() override {
+    ASSERT_TRUE(world_.run([&] { return world_.up(); }));
+  }
   World world_{2};
 };
 
@@ -209,15 +219,19 @@ class FloodTest : public testing::Test {
 TEST_F(FloodTest, flows_opened_and_reset_while_the_codec_is_late) {
   PacketAttacker attacker(world_);
   world_.west().codec_runs = false;
-  for (int i = 0; i < 2000; ++i) {
+  std::vector<std::uint32_t> open;
+  for (int i = 0; i < 500; ++i) {
     auto packet = attacker.packet();
+    for (const std::uint32_t flow : open) packet.reset(flow, 1);
+    open.clear();
     for (int j = 0; j < 16; ++j) {
-      const std::uint32_t flow = attacker.next_flow();
-      packet.data(flow, 0, 1, 0, 1, 9).reset(flow, 1);
+      open.push_back(attacker.next_flow());
+      packet.data(open.back(), 0, 1, 0, 1, 9);
     }
     attacker.send(packet.sealed());
     attacker.step();
   }
+  EXPECT_GT(world_.west().codec_rings.to_codec.size(), 2 * world_.west().net->config().lane.rx_frames_max);
   world_.west().codec_runs = true;
   ASSERT_TRUE(world_.run([&] { return world_.west().home(); })) << world_.west().not_home();
 }
@@ -235,8 +249,10 @@ TEST_F(FloodTest, a_place_is_taken_again_before_its_end_was_told) {
   for (int i = 0; i < 100; ++i) attacker.step();
   ASSERT_EQ(west.net->lane(0).flows_open(), flows.size());
   attacker.send(attacker.packet().reset(flows[3], 1).sealed());
-  for (int i = 0; i < 18; ++i) world_.network.advance_to(world_.now_ns() + 200 * kNsPerUs);  // arrived, not yet received
-  ASSERT_TRUE(west.codec_rings.to_net.push({.migration = {.slot = 3, .spare = 0, .generation = 99}, .kind = CodecToNetKind::kOpenFlow}));
+  for (int i = 0; i < 18; ++i)
+    world_.network.advance_to(world_.now_ns() + 200 * kNsPerUs);  // arrived, not yet received
+  ASSERT_TRUE(west.codec_rings.to_net.push(
+      {.migration = {.slot = 3, .spare = 0, .generation = 99}, .kind = CodecToNetKind::kOpenFlow}));
   attacker.step();
   EXPECT_EQ(west.net->lane(0).flows_open(), flows.size());
   west.codec_runs = true;
@@ -273,21 +289,37 @@ TEST_F(FloodTest, noise_in_sealed_packets) {
     const std::uint32_t flow = rng.chance(0.5) ? attacker.next_flow() : static_cast<std::uint32_t>(rng.below(40));
     for (std::uint64_t chunks = rng.below(8); chunks-- > 0;) {
       switch (rng.below(6)) {
-        case 0: packet.data(flow, static_cast<std::uint32_t>(rng.below(70)), static_cast<std::uint32_t>(1 + rng.below(100)), 0,
-                            static_cast<std::uint16_t>(1 + rng.below(100)), static_cast<std::uint8_t>(rng.below(6))); break;
-        case 1: packet.reset(flow, static_cast<std::uint8_t>(rng.next())); break;
-        case 2: packet.credit(flow, rng.next(), static_cast<std::uint32_t>(rng.next())); break;
-        case 3: packet.ack(0, static_cast<std::uint32_t>(rng.below(40)), static_cast<std::uint16_t>(rng.below(40))); break;
-        case 4: packet.ping(); break;
-        default: packet.data(flow, 0, 3, 0, 3, static_cast<std::uint8_t>(rng.below(6))); break;
+        case 0:
+          packet.data(flow, static_cast<std::uint32_t>(rng.below(70)), static_cast<std::uint32_t>(1 + rng.below(100)),
+                      0, static_cast<std::uint16_t>(1 + rng.below(100)), static_cast<std::uint8_t>(rng.below(6)));
+          break;
+        case 1:
+          packet.reset(flow, static_cast<std::uint8_t>(rng.next()));
+          break;
+        case 2:
+          packet.credit(flow, rng.next(), static_cast<std::uint32_t>(rng.next()));
+          break;
+        case 3:
+          packet.ack(0, static_cast<std::uint32_t>(rng.below(40)), static_cast<std::uint16_t>(rng.below(40)));
+          break;
+        case 4:
+          packet.ping();
+          break;
+        default:
+          packet.data(flow, 0, 3, 0, 3, static_cast<std::uint8_t>(rng.below(6)));
+          break;
       }
     }
     attacker.send(packet.sealed());
     attacker.step();
-    if (i % 100 == 0 && world_.west().edge.live() < 2) (void)world_.west().edge.open(0, 0, {.says = payload(9, 100'000)});
+    if (i % 100 == 0 && world_.west().edge.live() < 2)
+      (void)world_.west().edge.open(0, 0, {.says = payload(9, 100'000)});
   }
+  for (int i = 0; i < 100; ++i) attacker.step();  // all has arrived
   world_.network.advance_to(world_.now_ns() + 3 * kNsPerSec);
-  ASSERT_TRUE(world_.run([&] { return world_.west().home() && world_.up(); })) << world_.west().not_home();
+  ASSERT_TRUE(world_.run([&] { return world_.west().home() && world_.up(); }))
+      << world_.west().not_home() << "open flows: " << world_.west().net->lane(0).flows_open() << " up "
+      << world_.west().up() << world_.east().up() << " lost " << world_.west().lost.size();
 }
 
 }  // namespace

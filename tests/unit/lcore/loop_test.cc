@@ -39,7 +39,8 @@ std::uint64_t thread_cpu_ns() {
 class LoopTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::array<std::string, 8> words = {"loop_test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "16", "--log-level=3"};
+    std::array<std::string, 8> words = {"loop_test",      "--no-huge", "--no-pci", "--no-shconf",
+                                        "--no-telemetry", "-m",        "16",       "--log-level=3"};
     std::array<char*, 8> args{};
     for (std::size_t i = 0; i < words.size(); ++i) args[i] = words[i].data();
     ASSERT_GE(rte_eal_init(static_cast<int>(args.size()), args.data()), 0);

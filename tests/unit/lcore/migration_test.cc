@@ -45,7 +45,8 @@ TEST(migration, carries_both_directions_at_once_in_any_chunks) {
   ASSERT_TRUE(world.run([&] { return world.up(); }));
   for (const std::size_t chunk : {std::size_t{1}, std::size_t{37}, std::size_t{4096}, kBlockBytes}) {
     const std::size_t bytes = std::min<std::size_t>(chunk * 120, 1'500'000);
-    migrate(world, {.says = payload(chunk, bytes), .chunk_max = chunk}, {.says = payload(chunk + 1, bytes / 2), .chunk_max = chunk});
+    migrate(world, {.says = payload(chunk, bytes), .chunk_max = chunk},
+            {.says = payload(chunk + 1, bytes / 2), .chunk_max = chunk});
   }
 }
 
@@ -64,7 +65,8 @@ TEST(migration, half_closes_in_both_orders_and_carries_nothing_at_all) {
 }
 
 // Sends `count` migrations from both sides with random sizes, chunks, resets and pauses, and looks for what is lost.
-void random_mix(std::uint64_t seed, const LinkProfile& link, std::size_t count, std::size_t bytes_max) {
+void random_mix(std::uint64_t seed, const LinkProfile& link, std::size_t count, std::size_t bytes_max,
+                std::uint64_t gap_max_ns = 10 * kNsPerMs) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   World world(seed, link);
   Rng rng(seed ^ 0x5eed);
@@ -95,9 +97,10 @@ void random_mix(std::uint64_t seed, const LinkProfile& link, std::size_t count, 
       opened[number] = connection;
       ++made;
     }
-    world.run_for(rng.below(10 * kNsPerMs));
+    world.run_for(rng.below(gap_max_ns));
   }
-  ASSERT_TRUE(world.run([&] { return world.home(); }, 120 * kNsPerSec)) << world.west().not_home() << " | " << world.east().not_home();
+  ASSERT_TRUE(world.run([&] { return world.home(); }, 120 * kNsPerSec))
+      << world.west().not_home() << " | " << world.east().not_home();
   ASSERT_TRUE(world.up());
 
   std::size_t whole = 0;
@@ -114,8 +117,12 @@ void random_mix(std::uint64_t seed, const LinkProfile& link, std::size_t count, 
       EXPECT_TRUE(std::equal(far->heard.begin(), far->heard.end(), there.begin()));
       ASSERT_LE(near.heard.size(), back.size());
       EXPECT_TRUE(std::equal(near.heard.begin(), near.heard.end(), back.begin()));
-      if (far->eof_heard) { EXPECT_EQ(far->heard.size(), there.size()); }
-      if (near.eof_heard) { EXPECT_EQ(near.heard.size(), back.size()); }
+      if (far->eof_heard) {
+        EXPECT_EQ(far->heard.size(), there.size());
+      }
+      if (near.eof_heard) {
+        EXPECT_EQ(near.heard.size(), back.size());
+      }
       if (far->eof_heard && near.eof_heard) ++whole;
     }
   }
@@ -137,7 +144,7 @@ TEST(migration, survives_a_bad_link) {
   link.reorder_extra_ns = 5 * kNsPerMs;
   link.duplicate = 0.02;
   link.corrupt = 0.02;
-  for (std::uint64_t seed = 10; seed < 16; ++seed) random_mix(seed, link, 30, 400'000);
+  for (std::uint64_t seed = 10; seed < 16; ++seed) random_mix(seed, link, 30, 400'000, 200 * kNsPerMs);
 }
 
 TEST(migration, survives_a_blackhole_shorter_than_the_session_timeout) {
@@ -173,7 +180,10 @@ TEST(migration, waits_for_a_slow_hypervisor_with_bounded_memory) {
   // Another migration goes through meanwhile.
   world.east().edge.on_connect = [&](std::uint16_t) { return Script{.says = payload(9, 100'000)}; };
   const auto second = world.west().edge.open(0, 0, {.says = payload(10, 2'000'000)});
-  ASSERT_TRUE(world.run([&] { return second->over && world.east().edge.accepted.back()->over; }, 20 * kNsPerSec));
+  ASSERT_TRUE(world.run([&] { return second->over && world.east().edge.accepted.back()->over; }, 20 * kNsPerSec))
+      << "said " << second->said << " heard there " << world.east().edge.accepted.back()->heard.size() << " backlog "
+      << world.west().slot(*second).backlog_bytes.get() << " beside "
+      << world.west().slot(*connection).backlog_bytes.get();
   EXPECT_EQ(second->aborted, EndReason::kNone);
   EXPECT_EQ(world.east().edge.accepted.back()->heard.size(), 2'000'000U);
 

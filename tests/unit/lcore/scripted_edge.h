@@ -21,10 +21,10 @@ using Bytes = std::vector<std::uint8_t>;
 // How a hypervisor behaves.
 struct Script {
   Bytes says = {};
-  bool eof_after_peer = false;           // half-closes only when the other has; else as soon as all is said
-  std::size_t abort_after = SIZE_MAX;    // bytes said and heard together after which it resets the connection
-  EndReason refuse = EndReason::kNone;   // of a service: the connection fails for this
-  std::size_t chunk_max = kBlockBytes;   // bytes of one read at most
+  bool eof_after_peer = false;          // half-closes only when the other has; else as soon as all is said
+  std::size_t abort_after = SIZE_MAX;   // bytes said and heard together after which it resets the connection
+  EndReason refuse = EndReason::kNone;  // of a service: the connection fails for this
+  std::size_t chunk_max = kBlockBytes;  // bytes of one read at most
 };
 
 struct Connection {
@@ -35,11 +35,11 @@ struct Connection {
   Bytes heard;
   bool eof_said = false;
   bool eof_heard = false;
-  bool reading = true;        // false: blocks stay with us, as with a hypervisor that does not read
+  bool reading = true;  // false: blocks stay with us, as with a hypervisor that does not read
   std::deque<Block*> unread;
-  std::size_t blocks_out = 0;  // of ours with the codec
+  std::size_t blocks_out = 0;            // of ours with the codec
   EndReason aborted = EndReason::kNone;  // kAbort came
-  bool over = false;          // kClosed was said
+  bool over = false;                     // kClosed was said
 };
 
 class ScriptedEdge {

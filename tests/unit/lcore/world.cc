@@ -7,8 +7,12 @@
 namespace dwcp {
 namespace {
 
-MacAddress mac(std::uint8_t number) { return {2, 0, 0, 0, 0, number}; }
-inet::IpAddress ip(std::uint8_t number) { return inet::IpAddress::v4({192, 0, 2, number}); }
+MacAddress mac(std::uint8_t number) {
+  return {2, 0, 0, 0, 0, number};
+}
+inet::IpAddress ip(std::uint8_t number) {
+  return inet::IpAddress::v4({192, 0, 2, number});
+}
 constexpr std::uint16_t kPort = 4700;
 constexpr std::uint64_t kControlNs = 5 * kNsPerMs;
 
@@ -52,7 +56,7 @@ Site::Site(const SiteOptions& options, PortQueue& port, std::uint64_t seed)
       edge(edge_rings, table, kBlocks, 4, seed),
       rng(seed) {
   const NetRoleConfig config = net_config(options);
-  net = std::make_unique<NetRole>(config, port, control, std::vector<CodecNetRings*>{&codec_rings});
+  net = std::make_unique<NetRole>(config, port, table, control, std::vector<CodecNetRings*>{&codec_rings});
   CodecNet codec_net{.rings = &codec_rings, .lanes = {}};
   for (std::size_t lane = 0; lane < config.peers.size(); ++lane) codec_net.lanes.push_back(&net->lane_shared(lane));
   codec = std::make_unique<CodecRole>(codec_config(options), table,
@@ -67,16 +71,18 @@ Site::Site(const SiteOptions& options, PortQueue& port, std::uint64_t seed)
   sessions.streams = static_cast<std::uint8_t>(config.lane.streams);
   peers = std::make_unique<PeerSessions>(
       sessions,
-      PeerSessionsOut{.send_hello =
-                          [this](std::uint16_t lane, const auto& hello) {
-                            (void)control.to_net.push({.kind = ControlToNetKind::kHello, .lane = lane, .hello = hello});
-                          },
-                      .start =
-                          [this](std::uint16_t lane, const LaneSession& session) {
-                            auto* start = new LaneStart{.session = session, .streams = net->make_streams(lane, session)};
-                            EXPECT_TRUE(control.to_net.push({.kind = ControlToNetKind::kStart, .lane = lane, .start = start}));
-                          },
-                      .random = [this] { return rng.next(); }});
+      PeerSessionsOut{
+          .send_hello =
+              [this](std::uint16_t lane, const auto& hello) {
+                if (control.to_net.size() >= ControlNetRings::kHellosMax) return;
+                (void)control.to_net.push({.kind = ControlToNetKind::kHello, .lane = lane, .hello = hello});
+              },
+          .start =
+              [this](std::uint16_t lane, const LaneSession& session) {
+                auto* start = new LaneStart{.session = session, .streams = net->make_streams(lane, session)};
+                EXPECT_TRUE(control.to_net.push({.kind = ControlToNetKind::kStart, .lane = lane, .start = start}));
+              },
+          .random = [this] { return rng.next(); }});
 }
 
 Site::~Site() {
@@ -117,7 +123,9 @@ void Site::step_control(std::uint64_t now_ns) {
   peers->on_time(now_ns);
 }
 
-bool Site::home() const { return not_home().empty(); }
+bool Site::home() const {
+  return not_home().empty();
+}
 
 std::string Site::not_home() const {
   std::string left;
@@ -130,14 +138,19 @@ std::string Site::not_home() const {
   for (std::size_t i = 0; i < net->config().peers.size(); ++i) {
     const Lane& lane = net->lane(i);
     if (lane.rx_frames_free() != lane.config().rx_frames_max) left += "frames lent; ";
-    if (lane.rx_free_bytes() != lane.config().rx_arena_bytes / wire::kCellBytes * wire::kCellBytes) left += "cells lent; ";
+    if (lane.rx_free_bytes() != lane.config().rx_arena_bytes / wire::kCellBytes * wire::kCellBytes)
+      left += "cells lent; ";
     if (lane.tx_frames_free() != lane.config().tx_frames_max) left += "frames being sent; ";
   }
   return left;
 }
 
-SiteOptions west_options() { return {.name = "west", .number = 1, .peer_names = {"east"}, .peer_numbers = {2}}; }
-SiteOptions east_options() { return {.name = "east", .number = 2, .peer_names = {"west"}, .peer_numbers = {1}}; }
+SiteOptions west_options() {
+  return {.name = "west", .number = 1, .peer_names = {"east"}, .peer_numbers = {2}};
+}
+SiteOptions east_options() {
+  return {.name = "east", .number = 2, .peer_names = {"west"}, .peer_numbers = {1}};
+}
 
 LinkProfile good_link() {
   LinkProfile link;
@@ -170,7 +183,8 @@ bool World::run(const std::function<bool()>& done, std::uint64_t limit_ns) {
       next_ns = std::min(next_ns, site->deadline_ns());
     }
     // A round with work takes its time, as it does on a core.
-    next_ns = work != 0 ? now + 20 * kNsPerUs : std::max(std::min(next_ns, network.next_event_ns()), now + 20 * kNsPerUs);
+    next_ns =
+        work != 0 ? now + 20 * kNsPerUs : std::max(std::min(next_ns, network.next_event_ns()), now + 20 * kNsPerUs);
     network.advance_to(std::min(next_ns, until_ns));
   }
   return true;
@@ -183,7 +197,9 @@ Bytes payload(std::uint64_t seed, std::size_t bytes, std::uint32_t id) {
   while (out.size() < bytes) {
     const std::size_t run = std::min<std::size_t>(1 + rng.below(9000), bytes - out.size());
     switch (rng.below(3)) {
-      case 0: out.insert(out.end(), run, 0); break;
+      case 0:
+        out.insert(out.end(), run, 0);
+        break;
       case 1:
         for (std::size_t i = 0; i < run; ++i) out.push_back(static_cast<std::uint8_t>(rng.next()));
         break;

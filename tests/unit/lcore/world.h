@@ -23,7 +23,7 @@ namespace dwcp {
 
 struct SiteOptions {
   std::string name;
-  std::uint8_t number = 0;                // last byte of its addresses
+  std::uint8_t number = 0;  // last byte of its addresses
   std::vector<std::string> peer_names;
   std::vector<std::uint8_t> peer_numbers;
   std::size_t migrations_max = 4;

@@ -24,7 +24,8 @@ struct Message {
 };
 
 TEST(spsc_ring, holds_what_was_asked_for_in_order_and_then_is_full) {
-  for (const std::size_t capacity : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{64}, std::size_t{255}, std::size_t{1000}}) {
+  for (const std::size_t capacity :
+       {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{64}, std::size_t{255}, std::size_t{1000}}) {
     SpscRing<Message> ring(capacity);
     Message got;
     EXPECT_FALSE(ring.pop(got));
@@ -192,7 +193,9 @@ TEST(migration_table, threads_claim_and_release_without_sharing_a_slot) {
         const auto claimed = t < 2 ? table.claim() : table.claim(1, 2);
         if (claimed) {
           ASSERT_EQ(tenants[claimed->slot].fetch_add(1), 0);
-          if (t >= 2) { ASSERT_EQ(claimed->slot % 2, 1); }
+          if (t >= 2) {
+            ASSERT_EQ(claimed->slot % 2, 1);
+          }
           table[claimed->slot].listener = static_cast<std::uint16_t>(t);  // the claimer's own
           table[claimed->slot].edge_in_bytes.add(1);
           ASSERT_EQ(table[claimed->slot].edge_in_bytes.get(), 1U);
