@@ -132,6 +132,7 @@ void PeerSessions::agree(std::uint64_t now_ns, std::uint16_t lane, const wire::H
   session.opens_odd_flows = peer.nonce > hello.nonce;
   session.peer_datagram_bytes = hello.datagram_bytes;
   session.peer_flows_max = hello.flows;
+  session.peer_streams = std::min<std::uint32_t>(hello.streams, wire::kStreamsMax);
   session.peer_window_bytes = hello.window_bytes;
   session.peer_frame_window = hello.frame_window;
   session.seed = out_.random();

@@ -13,12 +13,12 @@ namespace {
 constexpr std::uint64_t kHousekeepingNs = kNsPerMs;
 constexpr std::uint64_t kPublishNs = 100 * kNsPerMs;
 
-// RFC 6335's dynamic ports.  A session's streams take 64 of them at a place that changes with the session, so that a new
-// session is also a new choice among equal paths (ECMP).
+// RFC 6335's dynamic ports.  A session's streams take 64 of them at a place that changes with the session and
+// with every path given up, so that both are a new choice among equal paths (ECMP).
 constexpr std::uint16_t kSourcePortFirst = 49152;
 
-std::uint16_t source_port(std::uint32_t session, std::size_t stream) noexcept {
-  return static_cast<std::uint16_t>(kSourcePortFirst + (session >> 8) % 192 * wire::kStreamsMax + stream);
+std::uint16_t source_port(std::uint32_t session, std::size_t stream, std::uint8_t path) noexcept {
+  return static_cast<std::uint16_t>(kSourcePortFirst + ((session >> 8) + path) % 192 * wire::kStreamsMax + stream);
 }
 
 }  // namespace
@@ -95,7 +95,7 @@ std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
       case ControlToNetKind::kStop:
         if (!link.lane.active()) break;
         link.lane.close(message.reason);
-        transmit_lane(now_ns, link);
+        transmit_lane(now_ns, message.lane);
         end_session(message.lane, message.reason);
         break;
     }
@@ -112,15 +112,23 @@ void NetRole::begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept 
   if (!link.lane.drained()) return;
   LaneStart* start = link.pending_start;
   link.pending_start = nullptr;
-  const inet::SocketAddress& peer = config_.peers[index];
   start->streams = link.lane.start(now_ns, start->session, std::move(start->streams));
   link.headers.clear();
+  link.paths.fill(0);
   for (std::size_t stream = 0; stream < link.lane.streams().size(); ++stream) {
-    const inet::SocketAddress local{host_.source_for(peer.ip), source_port(start->session.local_session, stream)};
-    link.headers.emplace_back(config_.host.mac, config_.host.vlan, local, peer);
+    link.headers.push_back(header_for(index, stream, 0));
   }
   host_generation_ = ~std::uint64_t{0};  // the new headers need their destination
   tell_control({.kind = NetToControlKind::kStarted, .lane = index, .session = start->session.local_session, .start = start});
+}
+
+inet::UdpTemplate NetRole::header_for(std::size_t index, std::size_t stream, std::uint8_t path) const noexcept {
+  const Link& link = *links_[index];
+  const inet::SocketAddress& peer = config_.peers[index];
+  const inet::SocketAddress local{host_.source_for(peer.ip), source_port(link.lane.session().local_session, stream, path)};
+  inet::UdpTemplate header(config_.host.mac, config_.host.vlan, local, peer);
+  header.set_destination_mac(link.next_hop);
+  return header;
 }
 
 void NetRole::end_session(std::uint16_t index, EndReason reason) noexcept {
@@ -153,6 +161,7 @@ void NetRole::resolve_next_hops() noexcept {
     const inet::NextHop hop = host_.lookup(config_.peers[i].ip);
     links_[i]->next_hop_known = hop.state == inet::NextHop::State::kResolved;
     if (!links_[i]->next_hop_known) continue;
+    links_[i]->next_hop = hop.mac;
     for (inet::UdpTemplate& header : links_[i]->headers) header.set_destination_mac(hop.mac);
   }
 }
@@ -203,15 +212,13 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     out.lane = lane.counters();
     for (std::size_t r = 0; r < wire::kDropReasons; ++r) report.wire_drops[r] += lane.counters().drops[r];
     if (!lane.active()) continue;
-    out.streams = static_cast<std::uint32_t>(lane.streams().size());
+    out.streams = static_cast<std::uint32_t>(lane.streams_active());
     out.rtt_smoothed_ns = lane.streams().front()->rtt().sampled() ? lane.streams().front()->rtt().smoothed_ns() : 0;
     out.rtt_min_ns = lane.min_rtt_ns();
     out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();
     out.in_flight_bytes = lane.in_flight_bytes();
-    for (const auto& stream : lane.streams()) {
-      out.window_bytes += stream->congestion().window_bytes();
-      out.packets += stream->counters();
-    }
+    out.window_bytes = lane.window_bytes();
+    for (const auto& stream : lane.streams()) out.packets += stream->counters();
   }
   report.neighbours = 0;
   for (const inet::Neighbour& entry : host_.neighbours().entries()) {

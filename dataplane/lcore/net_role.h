@@ -79,6 +79,8 @@ class NetRole final : public Role {
     explicit Link(const LaneConfig& config) : lane(config), owners(2 * Lane::flow_places(config)) {}
     Lane lane;
     std::vector<inet::UdpTemplate> headers;  // by stream
+    std::array<std::uint8_t, wire::kStreamsMax> paths{};  // the path each header is made for
+    MacAddress next_hop{};
     std::vector<FlowOwner> owners;
     LaneShared shared;
     LaneStart* pending_start = nullptr;
@@ -91,6 +93,7 @@ class NetRole final : public Role {
   void end_session(std::uint16_t index, EndReason reason) noexcept;
   void send_hello(const ControlToNet& message) noexcept;
   void resolve_next_hops() noexcept;
+  [[nodiscard]] inet::UdpTemplate header_for(std::size_t index, std::size_t stream, std::uint8_t path) const noexcept;
   void check_sessions(std::uint64_t now_ns) noexcept;
   void publish(std::uint64_t now_ns) noexcept;
   void tell_control(const NetToControl& message) noexcept;
@@ -102,7 +105,7 @@ class NetRole final : public Role {
 
   // net_transmit.cc
   std::size_t transmit(std::uint64_t now_ns) noexcept;
-  std::size_t transmit_lane(std::uint64_t now_ns, Link& link) noexcept;
+  std::size_t transmit_lane(std::uint64_t now_ns, std::size_t index) noexcept;
   [[nodiscard]] std::span<TxPacket> tx_buffers() noexcept;
   void tx_send(std::size_t count) noexcept;
   void poll_host(std::uint64_t now_ns) noexcept;

@@ -33,11 +33,12 @@ void NetRole::poll_host(std::uint64_t now_ns) noexcept {
 
 std::size_t NetRole::transmit(std::uint64_t now_ns) noexcept {
   std::size_t total = 0;
-  for (const auto& link : links_) {
-    if (!link->lane.active()) continue;
-    link->lane.on_time(now_ns);
+  for (std::size_t index = 0; index < links_.size(); ++index) {
+    Lane& lane = links_[index]->lane;
+    if (!lane.active()) continue;
+    lane.on_time(now_ns);
     for (std::size_t burst = 0; burst < kBurstsPerStep; ++burst) {
-      const std::size_t n = transmit_lane(now_ns, *link);
+      const std::size_t n = transmit_lane(now_ns, index);
       total += n;
       if (n < kBurstMax / 2) break;
     }
@@ -46,7 +47,8 @@ std::size_t NetRole::transmit(std::uint64_t now_ns) noexcept {
 }
 
 // One burst of a lane.  The lane writes each datagram where it will be sent from, behind room for its headers.
-std::size_t NetRole::transmit_lane(std::uint64_t now_ns, Link& link) noexcept {
+std::size_t NetRole::transmit_lane(std::uint64_t now_ns, std::size_t index) noexcept {
+  Link& link = *links_[index];
   if (!link.next_hop_known) return 0;
   const auto buffers = tx_buffers();
   const std::size_t header_bytes = link.headers.front().size();  // the same for all streams of a link
@@ -56,7 +58,12 @@ std::size_t NetRole::transmit_lane(std::uint64_t now_ns, Link& link) noexcept {
   }
   const std::size_t n = link.lane.transmit(now_ns, std::span(datagrams_).first(buffers.size()));
   for (std::size_t i = 0; i < n; ++i) {
-    const inet::UdpTemplate& header = link.headers[raw(datagrams_[i].stream)];
+    const std::size_t stream = raw(datagrams_[i].stream);
+    if (link.paths[stream] != datagrams_[i].path) {
+      link.paths[stream] = datagrams_[i].path;
+      link.headers[stream] = header_for(index, stream, datagrams_[i].path);
+    }
+    const inet::UdpTemplate& header = link.headers[stream];
     buffers[i].length = static_cast<std::uint32_t>(header_bytes + datagrams_[i].length);
     buffers[i].offload = false;
     header.write(buffers[i].data, static_cast<std::uint16_t>(datagrams_[i].length), 0, checksum_mode_);

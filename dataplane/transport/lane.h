@@ -37,9 +37,15 @@ namespace dwcp {
 
 enum class CongestionKind : std::uint8_t { kBbr };
 
+enum class Coupling : std::uint8_t {
+  kLink,  // all streams of the lane are one congestion group: one share, however many 5-tuples
+  kNone,  // each stream is a group of its own
+};
+
 struct LaneConfig {
   std::uint32_t datagram_bytes = 1472;           // UDP payload the port can send and receive
-  std::uint32_t streams = 1;
+  std::uint32_t streams = 1;                     // that we send on
+  Coupling coupling = Coupling::kLink;
   std::uint32_t flows_max = 16;                  // opened by each side
   std::size_t rx_arena_bytes = 64U << 20;        // cells for frames being received
   std::uint64_t window_max_bytes = ~std::uint64_t{0};  // the most credit one flow is granted
@@ -58,6 +64,7 @@ struct LaneSession {
   bool opens_odd_flows = false;      // our nonce is the greater
   std::uint32_t peer_datagram_bytes = 65535;  // largest UDP payload the peer takes
   std::uint32_t peer_flows_max = 16;     // flows the peer lets us open
+  std::uint32_t peer_streams = 1;        // streams the peer may send on
   std::uint64_t peer_window_bytes = 0;   // credit each flow starts with at the peer
   std::uint32_t peer_frame_window = 0;   // frames likewise
   std::uint64_t seed = 1;
@@ -85,6 +92,7 @@ struct TxDatagram {
   std::uint32_t capacity = 0;
   std::uint32_t length = 0;
   StreamId stream{};
+  std::uint8_t path = 0;  // which of the stream's 5-tuples: see Stream::path()
 };
 
 struct LaneCounters {
@@ -100,7 +108,15 @@ struct LaneCounters {
   std::uint64_t acks_sent = 0;
 };
 
-using Streams = std::vector<std::unique_ptr<Stream>>;
+// A session's streams and the groups they belong to.
+struct Streams {
+  std::vector<std::unique_ptr<CongestionGroup>> groups;
+  std::vector<std::unique_ptr<Stream>> all;  // the first LaneConfig::streams are sent on; the rest only receive
+
+  [[nodiscard]] bool empty() const noexcept { return all.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return all.size(); }
+  [[nodiscard]] Stream& operator[](std::size_t index) const noexcept { return *all[index]; }
+};
 
 class Lane final : private SentSink {
  public:
@@ -155,10 +171,12 @@ class Lane final : private SentSink {
   [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
   // UDP payload sent: within the port's, the peer's and the path's limits.
   [[nodiscard]] std::uint32_t datagram_bytes() const noexcept { return datagram_bytes_; }
-  [[nodiscard]] std::span<const std::unique_ptr<Stream>> streams() const noexcept { return streams_; }
+  [[nodiscard]] std::span<const std::unique_ptr<Stream>> streams() const noexcept { return streams_.all; }
+  [[nodiscard]] std::size_t streams_active() const noexcept;
   [[nodiscard]] std::uint64_t last_received_ns() const noexcept { return last_received_ns_; }
   [[nodiscard]] bool closed_by_peer() const noexcept { return closed_by_peer_; }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t window_bytes() const noexcept;
   // What the streams deliver together; 0 before the first measurement.
   [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept;
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept;
@@ -203,6 +221,8 @@ class Lane final : private SentSink {
 
   // lane_transmit.cc
   [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
+  [[nodiscard]] bool ack_due(std::uint64_t now_ns) const noexcept;
+  [[nodiscard]] std::size_t put_acks(std::uint64_t now_ns, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_resets(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept;
@@ -235,7 +255,9 @@ class Lane final : private SentSink {
 
   SentPagePool sent_pages_;
   Streams streams_;
-  std::size_t stream_turn_ = 0;
+  std::size_t stream_turn_ = 0;   // whose turn it is to send
+  std::size_t stream_run_ = 0;    // packets it has sent in this turn
+  bool acks_due_ = false;         // in this transmit(): they go with the next packet built
 
   CellPool rx_cells_;
   FrameTable<RxFrame> rx_frames_;

@@ -34,13 +34,23 @@ Lane::Lane(const LaneConfig& config)
 
 Streams Lane::make_streams(const LaneSession& session) {
   Streams streams;
-  for (std::uint32_t i = 0; i < config_.streams; ++i) {
+  const std::size_t groups = config_.coupling == Coupling::kLink ? 1 : config_.streams;
+  for (std::size_t i = 0; i < groups; ++i) {
     BbrConfig bbr;
     bbr.datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
-    bbr.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec / config_.streams;
+    bbr.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec / groups;
     bbr.seed = session.seed + i;
-    streams.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, std::make_unique<Bbr>(bbr)));
+    streams.groups.push_back(std::make_unique<CongestionGroup>(std::make_unique<Bbr>(bbr)));
   }
+  const std::size_t count = std::min<std::size_t>(std::max(config_.streams, session.peer_streams), wire::kStreamsMax);
+  for (std::size_t i = 0; i < count; ++i) {
+    CongestionGroup& group = *streams.groups[i % groups];
+    streams.all.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, group));
+  }
+  // The hello has proven that the peer is there, so one stream carries data from the first packet on; the others prove their
+  // paths first.
+  streams[0].open_active();
+  for (std::size_t i = 1; i < config_.streams; ++i) streams[i].open();
   return streams;
 }
 
@@ -48,7 +58,8 @@ Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams st
   DWCP_ASSERT(drained());
   session_ = session;
   datagram_bytes_ = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
-  streams_.swap(streams);
+  std::swap(streams_, streams);
+  stream_turn_ = stream_run_ = 0;
   repairs_.clear();
   next_local_flow_ = session.opens_odd_flows ? 1 : 2;
   peer_flow_highest_ = 0;
@@ -66,7 +77,7 @@ void Lane::abandon(EndReason reason) noexcept {
     set_reset_pending(flow, false);
     free_flow(flow);
   }
-  for (const auto& stream : streams_) stream->forget_all();
+  for (const auto& stream : streams_.all) stream->forget_all();
   active_ = false;
 }
 
@@ -313,26 +324,42 @@ bool Lane::poll_event(LaneEvent& event) noexcept {
 
 std::uint64_t Lane::in_flight_bytes() const noexcept {
   std::uint64_t sum = 0;
-  for (const auto& stream : streams_) sum += stream->in_flight_bytes();
+  for (const auto& group : streams_.groups) sum += group->in_flight_bytes();
+  return sum;
+}
+
+std::uint64_t Lane::window_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& group : streams_.groups) sum += group->control().window_bytes();
   return sum;
 }
 
 std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
   std::uint64_t sum = 0;
-  for (const auto& stream : streams_) sum += stream->congestion().bandwidth_bytes_per_sec();
+  for (const auto& group : streams_.groups) sum += group->control().bandwidth_bytes_per_sec();
   return sum;
 }
 
 std::uint64_t Lane::backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept {
+  std::uint64_t rtt_ns = 0;
+  for (const auto& stream : streams_.all) {
+    if (stream->rtt().sampled()) rtt_ns = std::max(rtt_ns, stream->rtt().smoothed_ns());
+  }
   std::uint64_t sum = 2 * wire::kFrameBytesMax;  // one frame under way and one behind it, at the least
-  for (const auto& stream : streams_) {
-    const CongestionControl& congestion = stream->congestion();
+  for (const auto& group : streams_.groups) {
+    const CongestionControl& congestion = group->control();
     const auto bandwidth = static_cast<double>(congestion.bandwidth_bytes_per_sec()) * 1e-9;
     const auto backlog = static_cast<std::uint64_t>(bandwidth * static_cast<double>(backlog_ns));
-    const auto path = static_cast<std::uint64_t>(bandwidth * static_cast<double>(stream->rtt().smoothed_ns()));
+    const auto path = static_cast<std::uint64_t>(bandwidth * static_cast<double>(rtt_ns));
     sum += backlog + (congestion.starting_up() ? congestion.window_bytes() : path);
   }
   return sum;
+}
+
+std::size_t Lane::streams_active() const noexcept {
+  return static_cast<std::size_t>(std::count_if(streams_.all.begin(), streams_.all.end(), [](const auto& stream) {
+    return stream->state() == StreamState::kActive;
+  }));
 }
 
 std::uint64_t Lane::flow_acked_bytes(FlowId id) noexcept {
@@ -347,7 +374,7 @@ bool Lane::flow_open(FlowId id) noexcept {
 
 std::uint64_t Lane::min_rtt_ns() const noexcept {
   std::uint64_t least = kNever;
-  for (const auto& stream : streams_) {
+  for (const auto& stream : streams_.all) {
     if (stream->rtt().sampled()) least = std::min(least, stream->rtt().min_ns());
   }
   return least == kNever ? 0 : least;

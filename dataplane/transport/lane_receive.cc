@@ -44,7 +44,7 @@ DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> dat
   if (header.stream >= streams_.size()) return drop(DropReason::kWrongStream);
   if (!wire::unseal(datagram)) return drop(DropReason::kBadSeal);
 
-  Stream& stream = *streams_[header.stream];
+  Stream& stream = streams_[header.stream];
   const PacketNumber number = wire::expand_packet_number(stream.received().expected(), header.number);
   if (const DropReason reason = stream.received().admit(number); reason != DropReason::kNone) {
     // The peer sent it again because our ACK was lost or late: say it again, but do not count it twice.
@@ -92,7 +92,7 @@ DropReason Lane::take_ack(std::uint64_t now_ns, Received& packet) noexcept {
     return DropReason::kMalformedChunk;
   }
   if (ack->stream >= streams_.size()) return DropReason::kBadAck;
-  Stream& stream = *streams_[ack->stream];
+  Stream& stream = streams_[ack->stream];
   const auto* wire_ranges = reinterpret_cast<const wire::AckRange*>(packet.rest.data());
   packet.rest = packet.rest.subspan(ack->range_count * sizeof(wire::AckRange));
 
@@ -267,20 +267,23 @@ void Lane::grant(std::uint64_t now_ns, Flow& flow) noexcept {
 // A flow that fills half its window within four round trips may be held back by it: the window doubles while the arena has
 // room that is promised to nobody (after the receive-buffer tuning of Fisk and Feng, 2001).  Frames count as soon as they
 // begin to arrive: on a path that loses much they take several round trips to complete, and a window that waited for that
-// would hold start-up back.
+// would hold start-up back.  The first frame of a flow is worth a window of its own at once, an eighth of the arena or half
+// of what is left, since start-up may triple its rate every round trip.
 void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
   const std::uint64_t total = flow.rx_consumed + flow.rx_held;
-  if (total - flow.rx_grown_total < flow.rx_window / 2) return;
-  const std::uint64_t rtt = streams_.front()->rtt().smoothed_ns();
+  const bool first = flow.rx_grown_ns == 0;
+  if (!first && total - flow.rx_grown_total < flow.rx_window / 2) return;
+  const std::uint64_t rtt = streams_[0].rtt().smoothed_ns();
   const bool fast = now_ns - flow.rx_grown_ns < 4 * rtt;
   flow.rx_grown_ns = now_ns;
   flow.rx_grown_total = total;
-  if (!fast) return;
+  if (!first && !fast) return;
   // Every flow that may still be opened starts with its first window, whatever the others have grown to.
   const std::uint64_t promised = rx_committed_ + window_initial(config_) * (flows_.size() - flows_open());
   const std::uint64_t room = config_.rx_arena_bytes - std::min<std::uint64_t>(promised, config_.rx_arena_bytes);
   const std::uint64_t cap = std::max(config_.window_max_bytes, flow.rx_window);
-  const std::uint64_t more = std::min({flow.rx_window, room, cap - flow.rx_window});
+  const std::uint64_t step = first ? std::min<std::uint64_t>(config_.rx_arena_bytes / 8, room / 2) : flow.rx_window;
+  const std::uint64_t more = std::min({step, room, cap - flow.rx_window});
   flow.rx_window += more;
   rx_committed_ += more;
 }

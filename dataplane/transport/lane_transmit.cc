@@ -13,6 +13,9 @@ namespace {
 
 // A second DATA chunk in a packet is worth its header only for this many bytes.
 constexpr std::size_t kSecondRangeMin = 64;
+// Packets a stream sends before it is the next one's turn: long enough that receivers see runs they can batch, short enough
+// that the streams' loads stay even within a frame.
+constexpr std::size_t kStreamRun = 8;
 // An ACK leaves room for data behind it; more ranges than fit wait for the next.
 constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::AckRange);
 
@@ -20,16 +23,29 @@ constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::Ac
 
 std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) noexcept {
   if (!active_) return 0;
+  acks_due_ = ack_due(now_ns);
   std::size_t n = 0;
-  for (std::size_t i = 0; i < streams_.size() && n < batch.size(); ++i) {
-    Stream& stream = *streams_[(stream_turn_ + i) % streams_.size()];
-    while (n < batch.size() && build(now_ns, stream, batch[n])) ++n;
+  std::size_t refused = 0;
+  while (n < batch.size() && refused < config_.streams) {
+    if (build(now_ns, streams_[stream_turn_], batch[n])) {
+      ++n;
+      refused = 0;
+      if (++stream_run_ < kStreamRun) continue;
+    } else {
+      ++refused;
+    }
+    stream_turn_ = (stream_turn_ + 1) % config_.streams;
+    stream_run_ = 0;
   }
-  stream_turn_ = (stream_turn_ + 1) % streams_.size();
   return n;
 }
 
+bool Lane::ack_due(std::uint64_t now_ns) const noexcept {
+  return std::any_of(streams_.all.begin(), streams_.all.end(), [now_ns](const auto& s) { return s->received().due(now_ns); });
+}
+
 bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept {
+  if (stream.state() == StreamState::kIdle) return false;
   const bool may_send = stream.may_send(now_ns);
   const bool waiting = data_waiting();
   if (may_send && !waiting) stream.on_app_limited();
@@ -37,8 +53,10 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   const bool control = may_send && control_waiting();
   const bool probe = stream.probes_pending() != 0;
   const bool closing = closes_pending_ != 0;
-  const bool ping = now_ns >= stream.last_eliciting_sent_ns() + config_.keepalive_ns;
-  if (!data && !control && !probe && !ping && !closing && !stream.received().due(now_ns)) return false;
+  const bool ping = now_ns >= std::min(stream.probe_due_ns(), stream.last_eliciting_sent_ns() + config_.keepalive_ns);
+  // What we have received is said on a path that works, if there is one.
+  const bool ack = acks_due_ && (stream.state() == StreamState::kActive || streams_active() == 0);
+  if (!data && !control && !probe && !ping && !closing && !ack) return false;
   if (!stream.has_record_space()) return false;
   if (probe && !waiting) queue_probe(stream);
 
@@ -53,7 +71,7 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   std::size_t size = sizeof(header);
   const auto room = [&] { return std::span(out.data + size, size_max - wire::kSealBytes - size); };
 
-  if (stream.received().wanted()) size += put_ack(now_ns, stream, room());
+  if (ack) size += put_acks(now_ns, room());
   const std::size_t before = size;
   if ((may_send || probe) && !closing) {
     size += put_resets(record, room());
@@ -76,8 +94,22 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   size += wire::kSealBytes;
   out.length = static_cast<std::uint32_t>(size);
   out.stream = stream.id();
+  out.path = stream.path();
   stream.on_sent(now_ns, record, size, eliciting);
   return true;
+}
+
+// Says what has come on every stream, as far as there is room; what does not fit stays due for the next packet.
+std::size_t Lane::put_acks(std::uint64_t now_ns, std::span<std::uint8_t> room) noexcept {
+  std::size_t size = 0;
+  acks_due_ = false;
+  for (const auto& stream : streams_.all) {
+    if (!stream->received().wanted()) continue;
+    const std::size_t put = put_ack(now_ns, *stream, room.subspan(size));
+    if (put == 0 && stream->received().due(now_ns)) acks_due_ = true;
+    size += put;
+  }
+  return size;
 }
 
 std::size_t Lane::put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::uint8_t> room) noexcept {
@@ -256,18 +288,20 @@ void Lane::queue_probe(Stream& stream) noexcept {
 }
 
 void Lane::on_time(std::uint64_t now_ns) noexcept {
-  if (!active_) return;
-  for (const auto& stream : streams_) stream->on_time(now_ns, *this);
+  for (const auto& stream : streams_.all) {
+    stream->on_time(now_ns, *this);
+    if (stream->looks_dead()) stream->fail(now_ns, *this);
+  }
 }
 
 std::uint64_t Lane::deadline_ns() const noexcept {
   if (!active_) return kNever;
-  if (closes_pending_ != 0) return 0;
   std::uint64_t least = kNever;
   const bool waiting = const_cast<Lane*>(this)->data_waiting() || control_waiting();
-  for (const auto& stream : streams_) {
-    least = std::min({least, stream->timer_ns(), stream->received().deadline_ns(),
-                      stream->last_eliciting_sent_ns() + config_.keepalive_ns});
+  for (const auto& stream : streams_.all) {
+    least = std::min({least, stream->timer_ns(), stream->received().deadline_ns()});
+    if (stream->state() == StreamState::kIdle) continue;
+    least = std::min({least, stream->probe_due_ns(), stream->last_eliciting_sent_ns() + config_.keepalive_ns});
     if (stream->probes_pending() != 0) return 0;
     if (waiting && stream->window_open()) least = std::min(least, stream->pacing_next_ns());
   }

@@ -26,11 +26,13 @@ void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes
     return;
   }
   packet.state = SentState::kOutstanding;
-  sampler_.on_sent(packet, in_flight_bytes_);
   in_flight_bytes_ += bytes;
-  packet.in_flight_bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(in_flight_bytes_, 0xffffffffU));
-  pacer_.on_sent(now_ns, bytes);
+  group_.on_sent(packet);
   last_eliciting_sent_ns_ = now_ns;
+  if (state_ == StreamState::kProbing) {
+    probe_due_ns_ = now_ns + probe_interval_ns_;
+    probe_interval_ns_ = std::min(2 * probe_interval_ns_, kProbeMaxNs);
+  }
   set_timer();
 }
 
@@ -75,14 +77,15 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
   }
   sample.lost_bytes = detect_losses(now_ns, sink);
   if (sample.acked_bytes != 0) {
+    state_ = next_state(state_, StreamEvent::kAcked);
+    last_acked_ns_ = now_ns;
+    probe_interval_ns_ = kProbeMinNs;
     pto_count_ = 0;
     probes_pending_ = 0;
   }
-  sample.in_flight_bytes = in_flight_bytes_;
+  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
   sample.smoothed_rtt_ns = rtt_.smoothed_ns();
-  sampler_.take(sample, rtt_.min_ns());
-  congestion_->on_ack(sample);
-  pacer_.set_rate(congestion_->pacing_bytes_per_sec());
+  group_.on_ack(sample, rtt_.min_ns());
   forget_settled(now_ns);
   set_timer();
   return true;
@@ -97,10 +100,11 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
       on_spurious(now_ns, number, packet);
     } else {
       in_flight_bytes_ -= packet.bytes;
+      group_.on_settled(packet.bytes);
     }
     sample.acked_bytes += packet.bytes;
     ++counters_.packets_acked;
-    sampler_.on_acked(now_ns, packet);
+    group_.on_acked(now_ns, packet);
     packet.state = SentState::kAcked;
     sink.on_packet_acked(packet);
   }
@@ -108,7 +112,7 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
 
 void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept {
   ++counters_.losses_spurious;
-  congestion_->on_spurious_loss(packet.bytes);
+  group_.control().on_spurious_loss(packet.bytes);
   // Tolerate the reordering just seen: its extent in packets, and in time one eighth of an RTT at a step.
   reorder_packets_ = std::clamp(largest_acked_ - number + 1, reorder_packets_, kReorderPacketsMax);
   const std::uint64_t late_ns = now_ns - packet.sent_ns;
@@ -144,22 +148,54 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, SentSink& sink) noexce
       loss_time_ns_ = packet.sent_ns + delay_ns;
       break;
     }
-    packet.state = SentState::kLost;
-    in_flight_bytes_ -= packet.bytes;
     lost_bytes += packet.bytes;
-    ++counters_.packets_lost;
     if (!in_run) run_start_ns = packet.sent_ns;
     in_run = true;
     run_ns = std::max(run_ns, packet.sent_ns - run_start_ns);
-    sink.on_packet_lost(packet);
+    lose(packet, sink);
   }
   if (lost_bytes != 0 && rtt_.sampled() && run_ns > kPersistentPtos * rtt_.pto_ns(kPeerAckDelayMaxNs)) {
     ++counters_.persistent_congestions;
     rtt_.forget_min();
-    congestion_->on_persistent_congestion(now_ns);
+    // While others of the group are answered it is this stream's path that failed, not the bottleneck.
+    if (group_.last_acked_ns() <= last_acked_ns_) group_.control().on_persistent_congestion(now_ns);
     return 0;  // an outage, not a rate of loss
   }
   return lost_bytes;
+}
+
+void Stream::lose(SentPacket& packet, SentSink& sink) noexcept {
+  packet.state = SentState::kLost;
+  in_flight_bytes_ -= packet.bytes;
+  group_.on_settled(packet.bytes);
+  ++counters_.packets_lost;
+  sink.on_packet_lost(packet);
+}
+
+void Stream::lose_all(SentSink& sink) noexcept {
+  for (PacketNumber number = std::max(loss_scan_, sent_.base()); number < sent_.next(); ++number) {
+    if (sent_[number].state == SentState::kOutstanding) lose(sent_[number], sink);
+  }
+  loss_scan_ = sent_.next();
+  loss_time_ns_ = kNever;
+}
+
+void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
+  state_ = next_state(state_, StreamEvent::kFail);
+  lose_all(sink);
+  ++counters_.deaths;
+  ++path_;
+  pto_count_ = 0;
+  probes_pending_ = 0;
+  probe_due_ns_ = now_ns;
+  probe_interval_ns_ = kProbeMinNs;
+  set_timer();
+}
+
+void Stream::close(SentSink& sink) noexcept {
+  state_ = next_state(state_, StreamEvent::kClose);
+  if (state_ == StreamState::kIdle) lose_all(sink);
+  set_timer();
 }
 
 void Stream::forget_settled(std::uint64_t now_ns) noexcept {
@@ -178,12 +214,13 @@ void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
   if (now_ns < timer_ns_) return;
   if (loss_time_ns_ <= now_ns) {
     const std::uint64_t lost_bytes = detect_losses(now_ns, sink);
-    if (lost_bytes != 0) congestion_->on_lost(now_ns, lost_bytes, in_flight_bytes_);
+    if (lost_bytes != 0) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
     forget_settled(now_ns);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;
     probes_pending_ = kPtoProbes;
   }
+  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
   set_timer();
 }
 

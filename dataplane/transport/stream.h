@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stream is one UDP 5-tuple of a lane with packet numbers, RTT, loss recovery, congestion control and pacing of its own
-// (RFC 9002).  It knows packets and what they carried, not frames: what is settled it tells the lane through SentSink, and
-// the lane may repair it on any stream.
+// A stream is one UDP 5-tuple of a lane with packet numbers, RTT and loss recovery of its own (RFC 9002); window and pace
+// come from its congestion group.  It knows packets and what they carried, not frames: what is settled it tells the lane
+// through SentSink, and the lane may repair it on any stream.
+//
+//               open()                 first ACK                    close()
+//     kIdle ─────────────▶ kProbing ─────────────▶ kActive ───────────────────▶ kClosing
+//       ▲                    ▲    │ close()          │ fail()                      │
+//       │                    │    └──▶ kIdle         │ nothing acknowledged for    │ all settled, or fail()
+//       │                    └───────────────────────┘ kDeadPtos PTOs while others │
+//       │                       a new path, and wait   of its group get through    │
+//       └──────────────────────────────────────────────────────────────────────────┘
+//
+// Only active streams carry data.  A probing one sends a ping now and then; whoever answers makes it active.  A failed one
+// has all its packets declared lost at once, so that others repair them, and takes another source port: another path where
+// routers choose by 5-tuple.
 //
 // Called by the lane's net lcore only.  Use per packet sent:
 //   if (stream.may_send(now, bytes)) { record = stream.begin_packet(); ... fill ranges ...; stream.on_sent(now, record, bytes, eliciting) }
@@ -15,10 +27,8 @@
 #include "base/interval_set.h"
 #include "base/time.h"
 #include "dataplane/transport/ack_tracker.h"
-#include "dataplane/transport/congestion_control.h"
+#include "dataplane/transport/congestion_group.h"
 #include "dataplane/transport/ids.h"
-#include "dataplane/transport/pacer.h"
-#include "dataplane/transport/rate_sampler.h"
 #include "dataplane/transport/rtt.h"
 #include "dataplane/transport/sent_map.h"
 
@@ -35,6 +45,30 @@ class SentSink {
   ~SentSink() = default;
 };
 
+enum class StreamState : std::uint8_t {
+  kIdle,     // not used for sending
+  kProbing,  // its path is not known to work: pings only
+  kActive,   // carries data
+  kClosing,  // carries nothing new; what is in flight is being settled
+};
+inline constexpr std::size_t kStreamStates = 4;
+
+enum class StreamEvent : std::uint8_t { kOpen, kAcked, kFail, kClose, kSettled };
+inline constexpr std::size_t kStreamEvents = 5;
+
+// The diagram above as a table: the state after `event` in `state`.
+[[nodiscard]] constexpr StreamState next_state(StreamState state, StreamEvent event) noexcept {
+  using enum StreamState;
+  constexpr StreamState table[kStreamStates][kStreamEvents] = {
+      // kOpen     kAcked    kFail     kClose    kSettled
+      {kProbing, kIdle, kIdle, kIdle, kIdle},             // kIdle
+      {kProbing, kActive, kProbing, kIdle, kProbing},     // kProbing
+      {kActive, kActive, kProbing, kClosing, kActive},    // kActive
+      {kActive, kClosing, kIdle, kClosing, kIdle},        // kClosing
+  };
+  return table[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)];
+}
+
 // Single-writer, copied out by the net lcore.
 struct StreamCounters {
   std::uint64_t packets_sent = 0;
@@ -46,6 +80,7 @@ struct StreamCounters {
   std::uint64_t losses_spurious = 0;
   std::uint64_t probes_sent = 0;     // PTO
   std::uint64_t persistent_congestions = 0;
+  std::uint64_t deaths = 0;          // paths given up
 
   StreamCounters& operator+=(const StreamCounters& other) noexcept {
     packets_sent += other.packets_sent;
@@ -57,6 +92,7 @@ struct StreamCounters {
     losses_spurious += other.losses_spurious;
     probes_sent += other.probes_sent;
     persistent_congestions += other.persistent_congestions;
+    deaths += other.deaths;
     return *this;
   }
 };
@@ -72,25 +108,46 @@ class Stream {
   // The peer's AckTracker::kDelayMaxNs, and room for its loop's sleep.
   static constexpr std::uint64_t kPeerAckDelayMaxNs = 5 * kNsPerMs;
 
-  Stream(StreamId id, SentPagePool& pages, std::unique_ptr<CongestionControl> congestion)
-      : id_(id), sent_(pages), congestion_(std::move(congestion)) {
-    pacer_.set_rate(congestion_->pacing_bytes_per_sec());
-  }
+  // PTOs without an answer after which a stream is dead, when others of its group are answered.
+  static constexpr std::uint32_t kDeadPtos = 3;
+  // Pings of a probing stream: the first at once, then ever rarer.
+  static constexpr std::uint64_t kProbeMinNs = 250 * kNsPerMs;
+  static constexpr std::uint64_t kProbeMaxNs = 4 * kNsPerSec;
+
+  // `group` outlives this.
+  Stream(StreamId id, SentPagePool& pages, CongestionGroup& group) : id_(id), sent_(pages), group_(group) {}
 
   [[nodiscard]] StreamId id() const noexcept { return id_; }
+
+  // --- Life ----------------------------------------------------------------------------------------------------------
+  [[nodiscard]] StreamState state() const noexcept { return state_; }
+  void open() noexcept { state_ = next_state(state_, StreamEvent::kOpen); }
+  // Opened on a path known to work.
+  void open_active() noexcept { state_ = next_state(next_state(state_, StreamEvent::kOpen), StreamEvent::kAcked); }
+  void close(SentSink& sink) noexcept;
+  // Nothing gets through while it does elsewhere: see kDeadPtos.
+  [[nodiscard]] bool looks_dead() const noexcept {
+    return state_ == StreamState::kActive && pto_count_ >= kDeadPtos && group_.last_acked_ns() > last_acked_ns_ &&
+           group_.last_acked_ns() >= last_eliciting_sent_ns_;
+  }
+  void fail(std::uint64_t now_ns, SentSink& sink) noexcept;
+  // A probing stream's next ping.
+  [[nodiscard]] std::uint64_t probe_due_ns() const noexcept { return state_ == StreamState::kProbing ? probe_due_ns_ : kNever; }
+  // Which of the 5-tuples it may have it uses now: counts up with every death.
+  [[nodiscard]] std::uint8_t path() const noexcept { return path_; }
 
   // --- Sending -------------------------------------------------------------------------------------------------------
   // Window, pacing and record space allow a packet that counts as in flight.
   [[nodiscard]] bool may_send(std::uint64_t now_ns) noexcept {
-    return in_flight_bytes_ < congestion_->window_bytes() && pacer_.may_send(now_ns) && sent_.can_push_spared();
+    return state_ == StreamState::kActive && group_.may_send(now_ns) && sent_.can_push_spared();
   }
-  [[nodiscard]] bool window_open() const noexcept { return in_flight_bytes_ < congestion_->window_bytes(); }
+  [[nodiscard]] bool window_open() const noexcept { return state_ == StreamState::kActive && group_.window_open(); }
   [[nodiscard]] bool has_record_space() noexcept { return sent_.can_push(); }
-  [[nodiscard]] std::uint64_t pacing_next_ns() const noexcept { return pacer_.next_ns(); }
+  [[nodiscard]] std::uint64_t pacing_next_ns() const noexcept { return group_.pacing_next_ns(); }
   [[nodiscard]] PacketNumber next_number() const noexcept { return sent_.next(); }
   [[nodiscard]] SentPacket& begin_packet() noexcept { return sent_.push(); }
   void on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes, bool ack_eliciting) noexcept;
-  void on_app_limited() noexcept { sampler_.on_app_limited(in_flight_bytes_); }
+  void on_app_limited() noexcept { group_.on_app_limited(); }
 
   // Probes that a PTO allows past window and pacing.
   [[nodiscard]] std::uint32_t probes_pending() const noexcept { return probes_pending_; }
@@ -118,7 +175,8 @@ class Stream {
 
   // --- State ---------------------------------------------------------------------------------------------------------
   [[nodiscard]] const RttEstimator& rtt() const noexcept { return rtt_; }
-  [[nodiscard]] const CongestionControl& congestion() const noexcept { return *congestion_; }
+  [[nodiscard]] const CongestionGroup& group() const noexcept { return group_; }
+  [[nodiscard]] const CongestionControl& congestion() const noexcept { return group_.control(); }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept { return in_flight_bytes_; }
   [[nodiscard]] std::uint64_t last_eliciting_sent_ns() const noexcept { return last_eliciting_sent_ns_; }
   [[nodiscard]] std::uint32_t pto_count() const noexcept { return pto_count_; }
@@ -133,6 +191,8 @@ class Stream {
   void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
   // Declares lost what RFC 9002 §6.1 says is; returns the bytes congestion control is to hear of.
   std::uint64_t detect_losses(std::uint64_t now_ns, SentSink& sink) noexcept;
+  void lose(SentPacket& packet, SentSink& sink) noexcept;
+  void lose_all(SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;
   void set_timer() noexcept;
   [[nodiscard]] std::uint64_t loss_delay_ns() const noexcept;
@@ -142,11 +202,15 @@ class Stream {
   Acked acked_;
   AckTracker received_;
   RttEstimator rtt_;
-  RateSampler sampler_;
-  Pacer pacer_;
-  std::unique_ptr<CongestionControl> congestion_;
+  CongestionGroup& group_;
 
-  std::uint64_t in_flight_bytes_ = 0;
+  StreamState state_ = StreamState::kIdle;
+  std::uint8_t path_ = 0;
+  std::uint64_t probe_due_ns_ = 0;
+  std::uint64_t probe_interval_ns_ = kProbeMinNs;
+  std::uint64_t last_acked_ns_ = 0;
+
+  std::uint64_t in_flight_bytes_ = 0;  // of this stream
   PacketNumber largest_acked_ = 0;
   bool any_acked_ = false;
   PacketNumber loss_scan_ = 0;  // no packet below is outstanding

@@ -216,6 +216,7 @@ LaneSession LanePair::session(std::uint32_t side) const noexcept {
   session.remote_session = 101 + 2 * epoch_ - side;
   session.opens_odd_flows = side == 0;
   session.peer_flows_max = setup_.lane.flows_max;
+  session.peer_streams = setup_.lane.streams;
   session.peer_window_bytes = Lane::window_initial(setup_.lane);
   session.peer_frame_window = Lane::frame_window(setup_.lane);
   session.seed = setup_.seed;
