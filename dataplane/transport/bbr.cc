@@ -39,7 +39,7 @@ Bbr::Bbr(const BbrConfig& config) noexcept : config_(config) {
   window_ = std::uint64_t{config.datagram_bytes} * config.initial_window_packets;
   // Before the first sample: the initial window over RFC 9002's initial RTT would be needlessly slow; a tenth of a second
   // is the longest a first window takes here.
-  pacing_ = scaled(kStartupGain, window_) * 10;
+  pacing_ = window_ * 10;
   if (config.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config.rate_max_bytes_per_sec);
 }
 

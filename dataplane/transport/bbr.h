@@ -23,9 +23,9 @@ namespace dwcp {
 
 struct BbrConfig {
   std::uint32_t datagram_bytes = 1472;
-  // A dedicated link is entered with more than RFC 6928's 10 packets: paced over a tenth of a second, 128 are 15 Mb/s and a
-  // burst nowhere, and they save three or four round trips of start-up.
-  std::uint32_t initial_window_packets = 128;
+  // RFC 6928's 10 packets are for paths nobody knows.  These links carry a few hundred Mb/s at the least: paced over a tenth of
+  // a second, 512 packets are 60 Mb/s, a burst nowhere, and they save four round trips of start-up.
+  std::uint32_t initial_window_packets = 512;
   std::uint64_t rate_max_bytes_per_sec = 0;  // 0 = no cap
   std::uint64_t seed = 1;                    // desynchronises the probing of streams
 };

@@ -26,16 +26,21 @@ std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) no
   acks_due_ = ack_due(now_ns);
   std::size_t n = 0;
   std::size_t refused = 0;
+  std::size_t at = stream_turn_;
   while (n < batch.size() && refused < config_.streams) {
-    if (build(now_ns, streams_[stream_turn_], batch[n])) {
-      ++n;
-      refused = 0;
-      if (++stream_run_ < kStreamRun) continue;
-    } else {
+    if (!build(now_ns, streams_[at], batch[n])) {
       ++refused;
+      at = (at + 1) % config_.streams;
+      continue;
     }
-    stream_turn_ = (stream_turn_ + 1) % config_.streams;
+    ++n;
+    refused = 0;
+    // Turns go on where they were when pacing cut them short, or the first stream would get them all.
+    stream_run_ = at == stream_turn_ ? stream_run_ + 1 : 1;
+    stream_turn_ = at;
+    if (stream_run_ < kStreamRun) continue;
     stream_run_ = 0;
+    stream_turn_ = at = (at + 1) % config_.streams;
   }
   return n;
 }

@@ -48,6 +48,7 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
   if (ranges.empty() || ranges.front().last >= sent_.next()) return false;
   AckSample sample;
   sample.now_ns = now_ns;
+  const bool others_heard = hears_others(now_ns);
   const PacketNumber largest = ranges.front().last;
   if (!any_acked_ || largest > largest_acked_) {
     any_acked_ = true;
@@ -75,7 +76,7 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       acked_.pop_front();
     }
   }
-  sample.lost_bytes = detect_losses(now_ns, sink);
+  sample.lost_bytes = detect_losses(now_ns, others_heard, sink);
   if (sample.acked_bytes != 0) {
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
@@ -126,7 +127,12 @@ std::uint64_t Stream::loss_delay_ns() const noexcept {
   return std::max(rtt * reorder_rtt_eighths_ / 8, RttEstimator::kGranularityNs);
 }
 
-std::uint64_t Stream::detect_losses(std::uint64_t now_ns, SentSink& sink) noexcept {
+// Something of another stream of the group was acknowledged not long ago.
+bool Stream::hears_others(std::uint64_t now_ns) const noexcept {
+  return group_.last_acked_ns() > last_acked_ns_ && now_ns < group_.last_acked_ns() + rtt_.pto_ns(kPeerAckDelayMaxNs);
+}
+
+std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept {
   loss_time_ns_ = kNever;
   if (!any_acked_) return 0;
   const std::uint64_t delay_ns = loss_delay_ns();
@@ -158,7 +164,7 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, SentSink& sink) noexce
     ++counters_.persistent_congestions;
     rtt_.forget_min();
     // While others of the group are answered it is this stream's path that failed, not the bottleneck.
-    if (group_.last_acked_ns() <= last_acked_ns_) group_.control().on_persistent_congestion(now_ns);
+    if (!others_heard) group_.control().on_persistent_congestion(now_ns);
     return 0;  // an outage, not a rate of loss
   }
   return lost_bytes;
@@ -213,7 +219,7 @@ void Stream::forget_settled(std::uint64_t now_ns) noexcept {
 void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
   if (now_ns < timer_ns_) return;
   if (loss_time_ns_ <= now_ns) {
-    const std::uint64_t lost_bytes = detect_losses(now_ns, sink);
+    const std::uint64_t lost_bytes = detect_losses(now_ns, hears_others(now_ns), sink);
     if (lost_bytes != 0) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
     forget_settled(now_ns);
   } else if (in_flight_bytes_ != 0) {

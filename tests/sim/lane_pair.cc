@@ -200,7 +200,11 @@ void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
   submit_offers();
   lane_.on_time(now_ns);
   TxDatagram datagram{.data = datagram_.data(), .capacity = static_cast<std::uint32_t>(datagram_.size())};
-  while (lane_.transmit(now_ns, {&datagram, 1}) == 1) out.send(now_ns, {datagram.data, datagram.length});
+  while (lane_.transmit(now_ns, {&datagram, 1}) == 1) {
+    const std::size_t side = lane_.session().opens_odd_flows ? 0 : 1;
+    if (setup_.path_down && setup_.path_down(now_ns, side, datagram.stream, datagram.path)) continue;
+    out.send(now_ns, {datagram.data, datagram.length});
+  }
   take_events(now_ns);
 }
 

@@ -92,7 +92,7 @@ TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
 TEST(bbr, startup_ends_on_heavy_loss) {
   Bbr bbr(config());
   FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
-  for (int i = 0; i < 4; ++i) path.round(bbr);
+  for (int i = 0; i < 2; ++i) path.round(bbr);
   ASSERT_EQ(bbr.state(), Bbr::State::kStartup);
   path.loss = 0.4;
   path.round(bbr);

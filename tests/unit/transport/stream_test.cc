@@ -28,9 +28,11 @@ struct Notes final : CongestionControl {
 };
 
 struct Bench final : SentSink {
+  Bench() { stream.open_active(); }
   SentPagePool pages{64 * SentPage::kRecords};
   Notes* notes = new Notes;
-  Stream stream{StreamId{0}, pages, std::unique_ptr<CongestionControl>(notes)};
+  CongestionGroup group{std::unique_ptr<CongestionControl>(notes)};
+  Stream stream{StreamId{0}, pages, group};
   std::vector<std::uint32_t> acked;
   std::vector<std::uint32_t> lost;
   void on_packet_acked(const SentPacket& packet) noexcept override { acked.push_back(packet.ranges[0].offset); }
@@ -170,6 +172,54 @@ TEST(stream, forget_all_gives_every_record_back) {
   b.send(kNsPerSec, 1000);
   b.stream.forget_all();
   EXPECT_EQ(b.pages.free_pages(), b.pages.pages());
+}
+
+TEST(stream, life_follows_its_table) {
+  using enum StreamState;
+  EXPECT_EQ(next_state(kIdle, StreamEvent::kOpen), kProbing);
+  EXPECT_EQ(next_state(kProbing, StreamEvent::kAcked), kActive);
+  EXPECT_EQ(next_state(kActive, StreamEvent::kFail), kProbing);
+  EXPECT_EQ(next_state(kActive, StreamEvent::kClose), kClosing);
+  EXPECT_EQ(next_state(kClosing, StreamEvent::kSettled), kIdle);
+  EXPECT_EQ(next_state(kClosing, StreamEvent::kFail), kIdle);
+  EXPECT_EQ(next_state(kProbing, StreamEvent::kClose), kIdle);
+  EXPECT_EQ(next_state(kIdle, StreamEvent::kAcked), kIdle);  // a late ACK opens nothing
+}
+
+TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
+  Bench b;
+  Stream other{StreamId{1}, b.pages, b.group};
+  other.open_active();
+  const auto send_other = [&](std::uint64_t now_ns) {
+    SentPacket& packet = other.begin_packet();
+    packet.ranges[0].offset = 1000;
+    packet.range_count = 1;
+    other.on_sent(now_ns, packet, 1000, true);
+  };
+  std::uint64_t now_ns = kNsPerSec;
+  b.send(now_ns, 10);
+  for (int i = 0; i < 6; ++i) {
+    now_ns = b.stream.timer_ns();
+    b.stream.on_time(now_ns, b);
+    b.send(now_ns);  // the probe
+  }
+  EXPECT_FALSE(b.stream.looks_dead()) << "everything may be down";
+  send_other(now_ns);
+  ASSERT_TRUE(other.on_ack(now_ns + 50 * kMs, std::vector<AckedRange>{{.first = 0, .last = 0}}, 0, b));
+  ASSERT_TRUE(b.stream.looks_dead());
+  b.lost.clear();
+  b.stream.fail(now_ns + 50 * kMs, b);
+  EXPECT_EQ(b.lost.size(), 16U) << "all that was outstanding is for others to repair";
+  EXPECT_EQ(b.stream.in_flight_bytes(), 0U);
+  EXPECT_EQ(b.group.in_flight_bytes(), 0U);
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+  EXPECT_EQ(b.stream.path(), 1);
+  EXPECT_EQ(b.stream.probe_due_ns(), now_ns + 50 * kMs);
+  EXPECT_FALSE(b.stream.may_send(now_ns + 60 * kMs));
+  b.send(now_ns + 60 * kMs);  // its ping
+  EXPECT_GT(b.stream.probe_due_ns(), now_ns + 60 * kMs);
+  ASSERT_TRUE(b.ack(now_ns + 110 * kMs, {{.first = 16, .last = 16}}));
+  EXPECT_EQ(b.stream.state(), StreamState::kActive);
 }
 
 }  // namespace
