@@ -33,6 +33,7 @@ namespace dwcp {
 inline constexpr std::int64_t kConfigSchema = 1;
 
 enum class Congestion : std::uint8_t { kBbr, kCubic, kNewReno };
+enum class StreamCoupling : std::uint8_t { kLink, kNone };
 enum class CodecLevel : std::uint8_t { kNone, kFast, kBalanced, kMax };
 enum class AdapterMode : std::uint8_t { kAuto, kOff };
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError };
@@ -76,6 +77,7 @@ struct TransportConfig {
   std::uint32_t streams_min = 0;  // per lane
   std::uint32_t streams_initial = 0;
   std::uint32_t streams_max = 0;
+  StreamCoupling coupling = StreamCoupling::kLink;
   Congestion congestion = Congestion::kBbr;
   std::uint32_t rate_max_mbps = 0;  // of the whole link, UDP payload; 0: no cap
   std::uint32_t session_timeout_ms = 0;

@@ -12,9 +12,10 @@ namespace dwcp {
 namespace {
 
 // The transport drives one stream per lane; a larger number would be accepted and not done.
-constexpr std::int64_t kStreamsPerLaneMax = 1;
+constexpr std::int64_t kStreamsPerLaneMax = 64;  // wire::kStreamsMax
 
 constexpr std::array<std::string_view, 3> kCongestionNames{"bbr", "cubic", "newreno"};
+constexpr std::array<std::string_view, 2> kCouplingNames{"link", "none"};
 constexpr std::array<std::string_view, 4> kLevelNames{"none", "fast", "balanced", "max"};
 constexpr std::array<std::string_view, 2> kAdapterNames{"auto", "off"};
 constexpr std::array<std::string_view, 5> kLogLevelNames{"trace", "debug", "info", "warning", "error"};
@@ -237,12 +238,22 @@ const KeySpec kKeys[] = {
             "Each holds codec state of some MiB; past a few at once they only slow each other on the same link.",
             DWCP_SET(memory.migrations_max, std::uint32_t)),
 
-    integer("transport", "streams_min", "", "1", 1, kStreamsPerLaneMax, "The fewest streams a lane keeps.",
-            "This version drives one stream per lane.", DWCP_SET(transport.streams_min, std::uint32_t)),
-    integer("transport", "streams_initial", "", "1", 1, kStreamsPerLaneMax, "The streams a lane begins with.",
-            "This version drives one stream per lane.", DWCP_SET(transport.streams_initial, std::uint32_t)),
-    integer("transport", "streams_max", "", "1", 1, kStreamsPerLaneMax, "The most streams a lane opens.",
-            "This version drives one stream per lane.", DWCP_SET(transport.streams_max, std::uint32_t)),
+    integer("transport", "streams_min", "", "4", 1, kStreamsPerLaneMax,
+            "The fewest streams a lane keeps. This version keeps streams_initial: give all three the same value.",
+            "As streams_initial.", DWCP_SET(transport.streams_min, std::uint32_t)),
+    integer("transport", "streams_initial", "", "4", 1, kStreamsPerLaneMax,
+            "The streams a lane begins with: UDP 5-tuples, each with a source port of its own.",
+            "A path through the WAN is chosen by 5-tuple. With one stream a dead path is a dead link until another is "
+            "tried; with four it costs a quarter for a few round trips. They share one window, so more take no more.",
+            DWCP_SET(transport.streams_initial, std::uint32_t)),
+    integer("transport", "streams_max", "", "4", 1, kStreamsPerLaneMax,
+            "The most streams a lane opens. This version keeps streams_initial: give all three the same value.",
+            "As streams_initial.", DWCP_SET(transport.streams_max, std::uint32_t)),
+    choice("transport", "coupling", "\"link\"", kCouplingNames,
+           "Whether the streams of a link share one congestion window (\"link\") or each has its own (\"none\").",
+           "Shared, the link takes one flow's share of a bottleneck however many streams it has. \"none\" takes a share "
+           "for each: for links whose policers or paths bound every 5-tuple by itself.",
+           DWCP_PICK(transport.coupling, StreamCoupling)),
     choice("transport", "congestion", "\"bbr\"", kCongestionNames, "The congestion control of every stream.",
            "It models bandwidth and RTT, so stray loss on a long path does not halve the rate as it does for cubic and "
            "newreno.",

@@ -48,6 +48,7 @@ LaneConfig lane_config(const Config& config) {
   LaneConfig lane;
   lane.datagram_bytes = datagram_bytes(config);
   lane.streams = config.transport.streams_initial;
+  lane.coupling = config.transport.coupling == StreamCoupling::kLink ? Coupling::kLink : Coupling::kNone;
   lane.flows_max = config.memory.migrations_max;
   lane.rx_arena_bytes = (std::size_t{config.memory.rx_mib} << 20) / peers;
   lane.window_max_bytes = std::uint64_t{config.transport.window_mib} << 20;
@@ -64,6 +65,11 @@ std::vector<std::string> unsupported(const Config& config) {
   if (config.lcores.net_count != 1) lines.emplace_back("lcores.net_count: this version runs one net lcore; set it to 1");
   if (config.transport.congestion != Congestion::kBbr) {
     lines.emplace_back("transport.congestion: this version has bbr only");
+  }
+  const TransportConfig& transport = config.transport;
+  if (transport.streams_min != transport.streams_initial || transport.streams_max != transport.streams_initial) {
+    lines.push_back("transport.streams_min, streams_max: this version keeps the streams it begins with; set both to " +
+                    std::to_string(transport.streams_initial));
   }
   if (config.peers.size() > kLanesMax) {
     lines.push_back("peer: " + std::to_string(config.peers.size()) + " are more than the " + std::to_string(kLanesMax) +
