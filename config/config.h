@@ -13,7 +13,7 @@
 //   I1 names are unique within peers, within listeners and within services, and match [A-Za-z0-9][A-Za-z0-9._-]{0,31}
 //   I2 every listener's peer is in peers; no two listeners overlap
 //   I3 port.ipv4 or port.ipv6 is set; every peer's family is; every peer is on-link or the family's gateway is set
-//   I4 streams_min <= streams_initial <= streams_max; window_mib <= memory.rx_mib; 3 * keepalive <= session_timeout
+//   I4 window_mib <= memory.rx_mib; 3 * keepalive <= session_timeout
 //
 // Read on the control thread at start; any thread may hold a copy.
 #pragma once
@@ -32,7 +32,7 @@ namespace dwcp {
 // The schema this program reads and writes.
 inline constexpr std::int64_t kConfigSchema = 1;
 
-enum class Congestion : std::uint8_t { kBbr, kCubic, kNewReno };
+enum class Congestion : std::uint8_t { kBbr };
 enum class StreamCoupling : std::uint8_t { kLink, kNone };
 enum class CodecLevel : std::uint8_t { kNone, kFast, kBalanced, kMax };
 enum class AdapterMode : std::uint8_t { kAuto, kOff };
@@ -74,9 +74,7 @@ struct MemoryConfig {
 };
 
 struct TransportConfig {
-  std::uint32_t streams_min = 0;  // per lane
-  std::uint32_t streams_initial = 0;
-  std::uint32_t streams_max = 0;
+  std::uint32_t streams_initial = 0;  // per lane
   StreamCoupling coupling = StreamCoupling::kLink;
   Congestion congestion = Congestion::kBbr;
   std::uint32_t rate_max_mbps = 0;  // of the whole link, UDP payload; 0: no cap

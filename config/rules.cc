@@ -128,16 +128,6 @@ void check_transport(Reader& reader) {
                            const std::string& allowed) {
     reader.fail(reader.usable(first) || !reader.usable(second) ? first : second, problem, allowed);
   };
-  if (sound("transport.streams_min", "transport.streams_initial") &&
-      transport.streams_min > transport.streams_initial) {
-    fail_at("transport.streams_initial", "transport.streams_min", "streams_min is above streams_initial",
-            "streams_min <= streams_initial <= streams_max");
-  }
-  if (sound("transport.streams_initial", "transport.streams_max") &&
-      transport.streams_initial > transport.streams_max) {
-    fail_at("transport.streams_initial", "transport.streams_max", "streams_initial is above streams_max",
-            "streams_min <= streams_initial <= streams_max");
-  }
   if (sound("transport.window_mib", "memory.rx_mib") && transport.window_mib > reader.config().memory.rx_mib) {
     fail_at("transport.window_mib", "memory.rx_mib",
             "transport.window_mib, " + std::to_string(transport.window_mib) + ", is above memory.rx_mib, " +

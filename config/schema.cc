@@ -11,10 +11,9 @@
 namespace dwcp {
 namespace {
 
-// The transport drives one stream per lane; a larger number would be accepted and not done.
 constexpr std::int64_t kStreamsPerLaneMax = 64;  // wire::kStreamsMax
 
-constexpr std::array<std::string_view, 3> kCongestionNames{"bbr", "cubic", "newreno"};
+constexpr std::array<std::string_view, 1> kCongestionNames{"bbr"};
 constexpr std::array<std::string_view, 2> kCouplingNames{"link", "none"};
 constexpr std::array<std::string_view, 4> kLevelNames{"none", "fast", "balanced", "max"};
 constexpr std::array<std::string_view, 2> kAdapterNames{"auto", "off"};
@@ -206,8 +205,8 @@ const KeySpec kKeys[] = {
     queue("tx_queue_packets", "Transmit descriptors of each queue.", "As for receiving. Pacing keeps it nearly empty.",
           DWCP_SET(port.tx_queue_packets, std::uint16_t)),
 
-    integer("lcores", "net_count", "", "1", 1, 64,
-            "Poll-mode lcores that own a queue pair each, and a lane of every peer link.",
+    integer("lcores", "net_count", "", "1", 1, 1,
+            "Poll-mode lcores that own a queue pair each, and a lane of every peer link. This version has one.",
             "One moves several Gb/s; a small machine has no more to give.", DWCP_SET(lcores.net_count, std::uint32_t)),
     integer("lcores", "codec_count", "", "0", 0, 64,
             "Poll-mode lcores for coding alone. 0: the net lcores hold this role too, in slices.",
@@ -238,17 +237,11 @@ const KeySpec kKeys[] = {
             "Each holds codec state of some MiB; past a few at once they only slow each other on the same link.",
             DWCP_SET(memory.migrations_max, std::uint32_t)),
 
-    integer("transport", "streams_min", "", "4", 1, kStreamsPerLaneMax,
-            "The fewest streams a lane keeps. This version keeps streams_initial: give all three the same value.",
-            "As streams_initial.", DWCP_SET(transport.streams_min, std::uint32_t)),
     integer("transport", "streams_initial", "", "4", 1, kStreamsPerLaneMax,
-            "The streams a lane begins with: UDP 5-tuples, each with a source port of its own.",
+            "The streams of a lane: UDP 5-tuples, each with a source port of its own.",
             "A path through the WAN is chosen by 5-tuple. With one stream a dead path is a dead link until another is "
             "tried; with four it costs a quarter for a few round trips. They share one window, so more take no more.",
             DWCP_SET(transport.streams_initial, std::uint32_t)),
-    integer("transport", "streams_max", "", "4", 1, kStreamsPerLaneMax,
-            "The most streams a lane opens. This version keeps streams_initial: give all three the same value.",
-            "As streams_initial.", DWCP_SET(transport.streams_max, std::uint32_t)),
     choice("transport", "coupling", "\"link\"", kCouplingNames,
            "Whether the streams of a link share one congestion window (\"link\") or each has its own (\"none\").",
            "Shared, the link takes one flow's share of a bottleneck however many streams it has. \"none\" takes a share "

@@ -81,6 +81,7 @@ class Connection {
   void drop_empty_filling() noexcept;
   void pause_reading() noexcept;
   void account_pause() noexcept;
+  void look_for_reset() noexcept;
   [[nodiscard]] Block* take_block() noexcept;
 
   // connection_write.cc

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hypervisor to codec: filling blocks, when to push them, when to stop reading.
+#include <poll.h>
 #include <utility>
 
 #include "dataplane/edge/connection.h"
@@ -106,8 +107,21 @@ void Connection::pause_reading() noexcept {
   paused_since_ns_ = uv_hrtime();
   // filling_ is empty, so no flush is waiting on the timer.
   (void)uv_timer_start(
-      &timer_, [](uv_timer_t* timer) { static_cast<Connection*>(timer->data)->account_pause(); }, kPauseAccountMs,
-      kPauseAccountMs);
+      &timer_,
+      [](uv_timer_t* timer) {
+        auto* connection = static_cast<Connection*>(timer->data);
+        connection->account_pause();
+        connection->look_for_reset();
+      },
+      kPauseAccountMs, kPauseAccountMs);
+}
+
+// A hypervisor that dies while we do not read it would hold its migration for ever: nobody else would tell us.
+void Connection::look_for_reset() noexcept {
+  uv_os_fd_t descriptor = -1;
+  if (uv_fileno(&socket_.handle, &descriptor) != 0) return;
+  pollfd ask{.fd = descriptor, .events = 0, .revents = 0};  // errors are reported unasked
+  if (poll(&ask, 1, 0) == 1 && (ask.revents & POLLERR) != 0) close(EndReason::kHypervisorReset);
 }
 
 void Connection::account_pause() noexcept {

@@ -8,12 +8,15 @@
 
 namespace dwcp {
 
-// A frame whose turn has come, with a block at hand to decode into.
+// A frame whose turn has come and, if it is a block, with a block at hand to decode into.  The marks around blocks need none:
+// a hypervisor that does not read must not keep another migration from opening.
 CodecSession* CodecRole::next_to_decode() noexcept {
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     CodecSession& session = *sessions_[(decode_turn_ + i) % sessions_.size()];
     if (!session.used || session.held_frames == 0 || session.held_at(session.next_frame).body == nullptr) continue;
-    if (session.egress_out >= config_.egress_blocks_per_migration || egress_.available() == 0) continue;
+    const auto kind = static_cast<wire::FrameKind>(session.held_at(session.next_frame).body->cells[0][0]);
+    const bool room = session.egress_out < config_.egress_blocks_per_migration && egress_.available() != 0;
+    if (kind == wire::FrameKind::kBlock && !room) continue;
     decode_turn_ = (decode_turn_ + i + 1) % sessions_.size();
     return &session;
   }

@@ -245,6 +245,7 @@ void CodecRole::fail(CodecSession& session, EndReason reason, bool tell_peer) no
   session.slot->end_reason.set(static_cast<std::uint64_t>(reason));
   session.slot->ended_ns.set(now_ns_);
   set_phase(session, MigrationPhase::kFailed);
+  table_.count_end(false);
 
   for (Block* block : session.ingress) {
     tell_edge(session.edge, {.migration = session.migration, .block = block, .kind = CodecToEdgeKind::kBlockReturn});
@@ -284,6 +285,7 @@ void CodecRole::settle(CodecSession& session) noexcept {
     session.flow_over = true;
     session.slot->ended_ns.set(now_ns_);
     set_phase(session, MigrationPhase::kCompleted);
+    table_.count_end(true);
   }
   // An outgoing migration whose flow has not been answered for yet waits for the answer.
   const bool flow_settled = session.flow_over || (session.failure != EndReason::kNone && session.flow_known);

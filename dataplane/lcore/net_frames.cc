@@ -90,7 +90,10 @@ void NetRole::take_codec_message(std::uint64_t now_ns, std::uint16_t codec, cons
 std::size_t NetRole::take_lane_events(std::uint64_t now_ns) noexcept {
   std::size_t taken = 0;
   LaneEvent event;
-  for (std::uint16_t index = 0; index < links_.size(); ++index) {
+  // Another link first each time, so that a busy peer cannot use up the step's share for ever.
+  event_turn_ = (event_turn_ + 1) % std::max<std::size_t>(links_.size(), 1);
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const auto index = static_cast<std::uint16_t>((event_turn_ + i) % links_.size());
     while (taken < kEventsPerStep && links_[index]->lane.poll_event(event)) {
       give_event(now_ns, index, event);
       ++taken;

@@ -14,11 +14,11 @@ constexpr std::size_t kBurstsPerStep = 4;
 
 }  // namespace
 
-std::size_t NetRole::receive(std::uint64_t now_ns) noexcept {
+std::size_t NetRole::receive(std::uint64_t& now_ns) noexcept {
   std::size_t total = 0;
   for (std::size_t burst = 0; burst < kBurstsPerStep; ++burst) {
     const std::size_t n = queue_.receive(rx_);
-    if (n != 0 && config_.clock != nullptr) now_ns = config_.clock->now_ns();
+    if (n != 0 && config_.clock) now_ns = config_.clock();
     for (std::size_t i = 0; i < n; ++i) {
       const inet::Parsed parsed = parser_.parse(rx_[i]);
       switch (parsed.kind) {

@@ -20,7 +20,7 @@ struct LaneReport {
   bool active = false;
   std::uint32_t session = 0;
   std::uint32_t streams = 0;
-  std::uint64_t rtt_smoothed_ns = 0;  // of the first stream
+  std::uint64_t rtt_smoothed_ns = 0;  // the least of the active streams
   std::uint64_t rtt_min_ns = 0;
   std::uint64_t bandwidth_bytes_per_sec = 0;
   std::uint64_t window_bytes = 0;

@@ -176,7 +176,7 @@ void NetRole::check_sessions(std::uint64_t now_ns) noexcept {
     }
     if (now_ns < link.lane.last_received_ns() + kHousekeepingNs) host_.confirm(now_ns, config_.peers[i].ip);
     link.shared.drain_bytes_per_sec.set(link.lane.bandwidth_bytes_per_sec());
-    link.shared.backlog_limit_bytes.set(link.lane.backlog_limit_bytes(config_.backlog_max_ns));
+    link.shared.backlog_limit_bytes.set(link.lane.backlog_limit_bytes(config_.backlog_max_ns));  // each migration's share
     for (const FlowOwner& owner : link.owners) {
       if (owner.used && owner.slot != nullptr) owner.slot->acked_bytes.set(link.lane.flow_acked_bytes(owner.flow));
     }
@@ -213,7 +213,7 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     for (std::size_t r = 0; r < wire::kDropReasons; ++r) report.wire_drops[r] += lane.counters().drops[r];
     if (!lane.active()) continue;
     out.streams = static_cast<std::uint32_t>(lane.streams_active());
-    out.rtt_smoothed_ns = lane.streams().front()->rtt().sampled() ? lane.streams().front()->rtt().smoothed_ns() : 0;
+    out.rtt_smoothed_ns = lane.smoothed_rtt_ns();
     out.rtt_min_ns = lane.min_rtt_ns();
     out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();
     out.in_flight_bytes = lane.in_flight_bytes();

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -18,7 +19,6 @@
 #include "dataplane/inet/datagram_header.h"
 #include "dataplane/inet/host.h"
 #include "dataplane/inet/parse.h"
-#include "dataplane/lcore/clock.h"
 #include "dataplane/lcore/net_report.h"
 #include "dataplane/lcore/role.h"
 #include "dataplane/rings/control_message.h"
@@ -39,8 +39,8 @@ struct NetRoleConfig {
   std::uint64_t session_timeout_ns = 45 * kNsPerSec;
   std::uint64_t backlog_max_ns = 100 * kNsPerMs;
   // Read once more after packets were taken from the port: a thread that lost the CPU in between would otherwise believe
-  // that they came before they did, and measure round trips shorter than the path.  Null: time stands still within a step.
-  const TscClock* clock = nullptr;
+  // that they came before they did, and measure round trips shorter than the path.  Empty: time stands still within a step.
+  std::function<std::uint64_t()> clock;
 };
 
 class NetRole final : public Role {
@@ -99,7 +99,8 @@ class NetRole final : public Role {
   void tell_control(const NetToControl& message) noexcept;
 
   // net_receive.cc
-  std::size_t receive(std::uint64_t now_ns) noexcept;
+  // Moves `now_ns` on to when the packets were taken from the port.
+  std::size_t receive(std::uint64_t& now_ns) noexcept;
   void take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept;
   void take_path_mtu(const inet::PathMtuReport& report) noexcept;
 
@@ -141,6 +142,7 @@ class NetRole final : public Role {
   std::uint64_t housekeeping_ns_ = 0;
   std::uint64_t publish_ns_ = 0;
   std::uint64_t control_full_ = 0;
+  std::size_t event_turn_ = 0;
   Published<NetReport> report_;
 };
 

@@ -106,6 +106,11 @@ class MigrationTable {
   // free longest is taken, so that what a slot says of its last tenant can still be read.  Any thread; rare.
   [[nodiscard]] std::optional<MigrationRef> claim(std::size_t offset = 0, std::size_t stride = 1) noexcept;
 
+  // Ends so far.  Any thread.
+  void count_end(bool completed) noexcept { (completed ? completed_ : failed_).fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_.load(std::memory_order_relaxed); }
+
   // The releasing thread must be the last user of the slot.
   void release(MigrationRef ref) noexcept;
 
@@ -117,6 +122,8 @@ class MigrationTable {
   std::unique_ptr<MigrationSlot[]> slots_;
   std::size_t size_;
   std::atomic<std::uint64_t> releases_{0};
+  std::atomic<std::uint64_t> completed_{0};
+  std::atomic<std::uint64_t> failed_{0};
 };
 
 }  // namespace dwcp

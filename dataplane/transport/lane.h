@@ -180,8 +180,10 @@ class Lane final : private SentSink {
   // What the streams deliver together; 0 before the first measurement.
   [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept;
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept;
-  // What may be unacknowledged so that the path stays full and no more than `backlog_ns` of it waits here: the backlog
-  // bound, all flows together.
+  // The least of the active streams; 0 before a sample.
+  [[nodiscard]] std::uint64_t smoothed_rtt_ns() const noexcept;
+  // What a flow may have unacknowledged so that the path stays full and no more than `backlog_ns` of it waits here, the
+  // flows that send sharing it evenly: the backlog bound.
   [[nodiscard]] std::uint64_t backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept;
   [[nodiscard]] bool flow_open(FlowId flow) noexcept;
   // Bytes of the flow's frames that the peer has acknowledged, parts of frames included; 0 once the flow is over.
@@ -192,7 +194,15 @@ class Lane final : private SentSink {
   [[nodiscard]] std::size_t tx_frames_free() const noexcept { return tx_frames_.free_count(); }
   [[nodiscard]] std::size_t flows_open() const noexcept;
   // The credit a flow starts with, for the hello.
-  [[nodiscard]] static std::size_t flow_places(const LaneConfig& config) noexcept { return 2 * config.flows_max + 8; }
+  // Flows one side has ended and the other not yet, beyond what both may have open.
+  static constexpr std::size_t kFlowsEnding = 8;
+  // Flows the peer may have open here at once.
+  [[nodiscard]] static std::size_t peer_flow_places(const LaneConfig& config) noexcept {
+    return config.flows_max + kFlowsEnding;
+  }
+  [[nodiscard]] static std::size_t flow_places(const LaneConfig& config) noexcept {
+    return 2 * config.flows_max + kFlowsEnding;
+  }
   [[nodiscard]] static std::uint64_t window_initial(const LaneConfig& config) noexcept;
   [[nodiscard]] static std::uint32_t frame_window(const LaneConfig& config) noexcept;
 
@@ -243,6 +253,7 @@ class Lane final : private SentSink {
   void drop_tx_frame(std::uint32_t slot) noexcept;
   void release_rx_frame(std::uint32_t slot) noexcept;
   void fail_flow(Flow& flow, EndReason reason) noexcept;
+  void repair(const SentRange& range) noexcept;
   void set_reset_pending(Flow& flow, bool pending) noexcept;
   void set_credit_pending(Flow& flow, bool pending) noexcept;
   void push_event(const LaneEvent& event) noexcept;

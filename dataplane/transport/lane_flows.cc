@@ -68,6 +68,9 @@ Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams st
   closes_pending_ = 0;
   last_received_ns_ = now_ns;
   active_ = true;
+  const wire::DropCounters drops = counters_.drops;  // of the lane; the rest is of the session, as the streams' are
+  counters_ = {};
+  counters_.drops = drops;
   return streams;
 }
 
@@ -249,7 +252,7 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
     if (frame.generation != range.generation || frame.body == nullptr) continue;
     std::uint32_t added = 0;
     if (frame.acked.insert(range.offset, range.offset + range.length, added) == FrameRanges::Inserted::kFull) {
-      repairs_.push(range);  // cannot be noted now: sent once more, it will be
+      repair(range);  // cannot be noted now: sent once more, it will be
       continue;
     }
     frame.acked_bytes += added;
@@ -283,8 +286,17 @@ void Lane::on_packet_lost(const SentPacket& packet) noexcept {
   for (std::size_t i = 0; i < packet.range_count; ++i) {
     const SentRange& range = packet.ranges[i];
     const TxFrame& frame = tx_frames_[range.slot];
-    if (frame.generation == range.generation && frame.body != nullptr) repairs_.push(range);
+    if (frame.generation == range.generation && frame.body != nullptr) repair(range);
   }
+}
+
+// Queues a range to be sent again.  A flow that cannot be repaired cannot be completed: it ends, and says why.
+void Lane::repair(const SentRange& range) noexcept {
+  if (repairs_.push(range)) return;
+  Flow* flow = find(tx_frames_[range.slot].flow);
+  if (flow == nullptr || flow->state != FlowState::kOpen) return;
+  fail_flow(*flow, EndReason::kResourceExhausted);
+  push_event({.flow = flow->id, .kind = LaneEventKind::kFlowReset, .reason = EndReason::kResourceExhausted});
 }
 
 void Lane::set_reset_pending(Flow& flow, bool pending) noexcept {
@@ -340,12 +352,20 @@ std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
   return sum;
 }
 
+std::uint64_t Lane::smoothed_rtt_ns() const noexcept {
+  std::uint64_t least = kNever;
+  for (const auto& stream : streams_.all) {
+    if (stream->state() == StreamState::kActive && stream->rtt().sampled()) least = std::min(least, stream->rtt().smoothed_ns());
+  }
+  return least == kNever ? 0 : least;
+}
+
 std::uint64_t Lane::backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept {
   std::uint64_t rtt_ns = 0;
   for (const auto& stream : streams_.all) {
     if (stream->rtt().sampled()) rtt_ns = std::max(rtt_ns, stream->rtt().smoothed_ns());
   }
-  std::uint64_t sum = 2 * wire::kFrameBytesMax;  // one frame under way and one behind it, at the least
+  std::uint64_t sum = 0;
   for (const auto& group : streams_.groups) {
     const CongestionControl& congestion = group->control();
     const auto bandwidth = static_cast<double>(congestion.bandwidth_bytes_per_sec()) * 1e-9;
@@ -353,7 +373,9 @@ std::uint64_t Lane::backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept
     const auto path = static_cast<std::uint64_t>(bandwidth * static_cast<double>(rtt_ns));
     sum += backlog + (congestion.starting_up() ? congestion.window_bytes() : path);
   }
-  return sum;
+  const auto sending = std::count_if(flows_.begin(), flows_.end(), [](const Flow& flow) { return flow.tx_frames != 0; });
+  // One frame under way and one behind it, at the least.
+  return 2 * wire::kFrameBytesMax + sum / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(sending, 1));
 }
 
 std::size_t Lane::streams_active() const noexcept {

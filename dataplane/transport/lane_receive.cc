@@ -47,8 +47,7 @@ DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> dat
   Stream& stream = streams_[header.stream];
   const PacketNumber number = wire::expand_packet_number(stream.received().expected(), header.number);
   if (const DropReason reason = stream.received().admit(number); reason != DropReason::kNone) {
-    // The peer sent it again because our ACK was lost or late: say it again, but do not count it twice.
-    return drop(reason);
+    return drop(reason);  // the network's doing: a sender never uses a number twice
   }
   Received packet{.stream = stream,
                   .rest = datagram.subspan(sizeof(header), datagram.size() - sizeof(header) - wire::kSealBytes)};
@@ -183,6 +182,11 @@ void Lane::note_peer_flow(FlowId id) noexcept {
 bool Lane::flow_of_peer(FlowId id, Flow*& flow) noexcept {
   flow = find(id);
   if (flow != nullptr || !peer_may_open(id)) return true;
+  // As many as we announced, and some whose end has not reached us yet.
+  const auto theirs = std::count_if(flows_.begin(), flows_.end(), [this](const Flow& f) {
+    return f.state != FlowState::kFree && (raw(f.id) % 2 == 1) != session_.opens_odd_flows;
+  });
+  if (static_cast<std::size_t>(theirs) >= peer_flow_places(config_)) return false;
   flow = make_flow(id);
   if (flow == nullptr) return false;
   note_peer_flow(id);

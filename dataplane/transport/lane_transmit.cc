@@ -130,7 +130,7 @@ std::size_t Lane::put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::u
   ack.stream = raw(stream.id());
   ack.largest = static_cast<std::uint32_t>(top.end - 1);
   ack.delay_8us = static_cast<std::uint16_t>(
-      std::min<std::uint64_t>((now_ns - received.largest_ns()) / (8 * kNsPerUs), 0xffff));
+      std::min<std::uint64_t>((now_ns - std::min(now_ns, received.largest_ns())) / (8 * kNsPerUs), 0xffff));
   PacketNumber length = std::min(top.end - top.begin - 1, kLengthMax);
   ack.first_length = static_cast<std::uint16_t>(length);
   std::size_t count = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranges of frames that were declared lost and wait to be sent again, first come first served.  A ring sized for every
-// record a lane can have, so it cannot overflow: a record is lost at most once and leaves at most kRangesMax ranges here.
+// Ranges of frames that were declared lost and wait to be sent again, first come first served.  Nothing new is sent while
+// any wait, so their number follows what was in flight: the ring holds twice what all records of a lane can carry.  Ranges
+// split when packets become smaller, so a full ring is thinkable, and push() says so.
 #pragma once
 
 #include <bit>
@@ -23,10 +24,11 @@ class RepairQueue {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] SentRange& front() noexcept { return ring_[head_ & mask_]; }
 
-  void push(const SentRange& range) noexcept {
-    DWCP_ASSERT(!full());
+  [[nodiscard]] bool push(const SentRange& range) noexcept {
+    if (full()) return false;
     ring_[tail_++ & mask_] = range;
     bytes_ += range.length;
+    return true;
   }
   void clear() noexcept {
     head_ = tail_ = 0;

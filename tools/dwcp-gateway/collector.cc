@@ -48,13 +48,14 @@ const char* neighbour_state(inet::Neighbour::State state) {
 }  // namespace
 
 Collector::Collector(const Config& config, const DpdkPort& port, const MigrationTable& migrations, NetRole& net,
-                     const PeerSessions& peers, const std::vector<std::unique_ptr<LcoreLoop>>& lcores,
+                     const PeerSessions& peers, const EdgeThread& edge, const std::vector<std::unique_ptr<LcoreLoop>>& lcores,
                      const std::vector<unsigned>& lcore_ids)
     : config_(config),
       port_(port),
       table_(migrations),
       net_(net),
       peers_(peers),
+      edge_(edge),
       lcores_(lcores),
       lcore_ids_(lcore_ids),
       started_ns_(Loop::now_ns()),
@@ -77,11 +78,16 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
   for (std::size_t i = 1; i < inet::kDropReasons; ++i) {
     out.drops.push_back({"inet_" + std::string(inet::info_of(static_cast<inet::DropReason>(i)).name), report.inet_drops.counts[i]});
   }
+  std::uint64_t no_room = 0;
   for (std::uint32_t i = 0; i < report.neighbours; ++i) {
     const NeighbourReport& n = report.neighbour[i];
     out.neighbours.push_back(
         {.address = n.address.text(), .mac = n.resolved ? inet::mac_text(n.mac) : "", .state = neighbour_state(n.state)});
   }
+  for (const LaneReport& lane : std::span(report.lane).first(report.lanes)) no_room += lane.lane.rx_no_room;
+  out.drops.push_back({"lane_no_room", no_room});
+  out.drops.push_back({"control_ring_full", report.control_ring_full});
+  out.drops.push_back({"edge_no_slot", edge_.counters().rejected.get()});
   GatewaySnapshot& gateway = out.gateway;
   gateway.name = config_.gateway.name;
   gateway.version = DWCP_VERSION;
@@ -94,16 +100,16 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
   if (!report.link_up) gateway.reason = "the port has no carrier";
   if (report.link_up && gateway.peers_up == 0) gateway.reason = "no link to any peer is up";
   gateway.migrations_running = running_.size();
-  gateway.migrations_completed = completed_;
-  gateway.migrations_failed = failed_;
+  gateway.migrations_completed = table_.completed();
+  gateway.migrations_failed = table_.failed();
   gateway.log_lines_dropped = log_lines_dropped;
   return out;
 }
 
 std::vector<MigrationSnapshot> Collector::take_changes() { return std::exchange(changes_, {}); }
 
-// A slot says what its last tenant did until the next one comes, so a migration that ended between two collections is
-// still seen.
+// A slot says what its last tenant did until the next one comes, and the slot free longest is taken first, so only with more
+// migrations between two collections than there are slots is one missed here; the totals count every one.
 void Collector::collect_migrations(Snapshot& out) {
   running_.clear();
   for (std::size_t slot = 0; slot < table_.size(); ++slot) {
@@ -129,7 +135,6 @@ void Collector::look_at(std::size_t slot, std::uint32_t tenant) {
     running_.push_back(now);
     return;
   }
-  ++(now.state == "completed" ? completed_ : failed_);
   ended_.push_back(now);
   if (ended_.size() > kEndedKept) ended_.pop_front();
 }
@@ -162,7 +167,8 @@ MigrationSnapshot Collector::migration(std::size_t index, const Seen& seen) cons
   out.zero_pages = slot.zero_pages.get();
   out.normal_pages = slot.normal_pages.get();
   out.opaque_bytes = slot.opaque_bytes.get();
-  out.backlog_bytes = slot.backlog_bytes.get();
+  // What an ended migration still had under way is on its way home, not backlog.
+  if (out.state != "completed" && out.state != "failed") out.backlog_bytes = slot.backlog_bytes.get();
   out.digest = outgoing ? hex("%016lx%016lx", slot.digest_in_hi.get(), slot.digest_in_lo.get())
                         : hex("%016lx%016lx", slot.digest_out_hi.get(), slot.digest_out_lo.get());
   const std::uint64_t digest = slot.digest_state.get();

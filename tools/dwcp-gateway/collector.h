@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "control/peer_session.h"
 #include "control/snapshot.h"
+#include "dataplane/edge/edge_thread.h"
 #include "dataplane/lcore/lcore_loop.h"
 #include "dataplane/lcore/net_role.h"
 #include "dataplane/rings/migration_table.h"
@@ -23,7 +24,7 @@ class Collector {
   static constexpr std::size_t kEndedKept = 64;
 
   Collector(const Config& config, const DpdkPort& port, const MigrationTable& migrations, NetRole& net, const PeerSessions& peers,
-            const std::vector<std::unique_ptr<LcoreLoop>>& lcores, const std::vector<unsigned>& lcore_ids);
+            const EdgeThread& edge, const std::vector<std::unique_ptr<LcoreLoop>>& lcores, const std::vector<unsigned>& lcore_ids);
 
   [[nodiscard]] Snapshot collect(std::uint64_t log_lines_dropped);
   // Migrations whose state changed since the last call: for the log.
@@ -51,6 +52,7 @@ class Collector {
   const MigrationTable& table_;
   NetRole& net_;
   const PeerSessions& peers_;
+  const EdgeThread& edge_;
   const std::vector<std::unique_ptr<LcoreLoop>>& lcores_;
   const std::vector<unsigned>& lcore_ids_;
 
@@ -62,8 +64,6 @@ class Collector {
   std::vector<MigrationSnapshot> running_;
   std::deque<MigrationSnapshot> ended_;  // oldest first
   std::vector<MigrationSnapshot> changes_;
-  std::uint64_t completed_ = 0;
-  std::uint64_t failed_ = 0;
 
   // For rates over the last second and losses over the last few.
   struct Sample {

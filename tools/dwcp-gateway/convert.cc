@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/rings/block.h"
 #include "dataplane/rings/control_message.h"
 #include "dataplane/wire/limits.h"
 
@@ -62,15 +63,6 @@ LaneConfig lane_config(const Config& config) {
 
 std::vector<std::string> unsupported(const Config& config) {
   std::vector<std::string> lines;
-  if (config.lcores.net_count != 1) lines.emplace_back("lcores.net_count: this version runs one net lcore; set it to 1");
-  if (config.transport.congestion != Congestion::kBbr) {
-    lines.emplace_back("transport.congestion: this version has bbr only");
-  }
-  const TransportConfig& transport = config.transport;
-  if (transport.streams_min != transport.streams_initial || transport.streams_max != transport.streams_initial) {
-    lines.push_back("transport.streams_min, streams_max: this version keeps the streams it begins with; set both to " +
-                    std::to_string(transport.streams_initial));
-  }
   if (config.peers.size() > kLanesMax) {
     lines.push_back("peer: " + std::to_string(config.peers.size()) + " are more than the " + std::to_string(kLanesMax) +
                     " this version serves");
@@ -84,6 +76,14 @@ std::vector<std::string> unsupported(const Config& config) {
                     std::to_string(config.memory.migrations_max) + " and " + std::to_string(peers) +
                     " peers; set it to at least " + std::to_string(((least_bytes * peers) >> 20) + 1) +
                     ", or allow fewer migrations");
+  }
+  const std::size_t codecs = std::max<std::size_t>(config.lcores.codec_count, 1);
+  const std::size_t least_blocks = 2 * codecs * config.memory.migrations_max;
+  if ((std::size_t{config.memory.blocks_mib} << 20) / kBlockBytes < least_blocks) {
+    lines.push_back("memory.blocks_mib: " + std::to_string(config.memory.blocks_mib) +
+                    " is too little for a block each way for memory.migrations_max = " +
+                    std::to_string(config.memory.migrations_max) + "; set it to at least " +
+                    std::to_string((least_blocks * kBlockBytes + (1U << 20) - 1) >> 20));
   }
   const std::uint64_t asked_mib = std::uint64_t{config.memory.tx_mib} + config.memory.rx_mib + config.memory.blocks_mib;
   const auto machine_mib =

@@ -52,7 +52,7 @@ expected<void, Error> Gateway::start() {
   if (auto launched = launch_lcores(); !launched) return launched;
   if (auto listening = start_edges(); !listening) return listening;
   start_peers();
-  collector_ = std::make_unique<Collector>(config_, *port_, *migrations_, *net_, *peers_, lcores_, lcore_ids_);
+  collector_ = std::make_unique<Collector>(config_, *port_, *migrations_, *net_, *peers_, *edge_, lcores_, lcore_ids_);
   board_.publish(collector_->collect(log_.dropped()));
   if (auto telemetry = telemetry_.start(); !telemetry) return telemetry;
   telemetry_running_ = true;
@@ -77,6 +77,10 @@ expected<void, Error> Gateway::open_port() {
   return {};
 }
 
+std::size_t Gateway::blocks_per_migration(std::size_t blocks) const {
+  return std::clamp<std::size_t>(blocks / config_.memory.migrations_max, 1, kBlocksPerMigration);
+}
+
 NetRoleConfig Gateway::net_config() const {
   NetRoleConfig net;
   net.host = host_config(config_, port_->info());
@@ -84,7 +88,7 @@ NetRoleConfig Gateway::net_config() const {
   for (const PeerConfig& peer : config_.peers) net.peers.push_back(socket_address(peer.address));
   net.session_timeout_ns = config_.transport.session_timeout_ms * kNsPerMs;
   net.backlog_max_ns = config_.transport.backlog_max_ms * kNsPerMs;
-  net.clock = &clock_;
+  net.clock = [this] { return clock_.now_ns(); };
   net.lane = lane_config(config_);
   return net;
 }
@@ -102,7 +106,8 @@ CodecRoleConfig Gateway::codec_config(std::uint16_t index) const {
   codec.tx_arena_bytes = mib(config_.memory.tx_mib) / codecs;
   codec.bodies_max = kBodiesMax / codecs;
   codec.egress_blocks = std::max<std::size_t>(blocks / codecs, 2);
-  codec.egress_blocks_per_migration = std::min(kBlocksPerMigration, codec.egress_blocks);
+  // Every migration has its own, so that hypervisors that do not read cannot use up those of the others.
+  codec.egress_blocks_per_migration = blocks_per_migration(codec.egress_blocks);
   codec.ingress_blocks = blocks;
   for (const ListenerConfig& listener : config_.listeners) codec.listener_services.push_back(listener.service);
   for (const ServiceConfig& service : config_.services) codec.services.push_back(service.name);
@@ -134,7 +139,7 @@ void Gateway::build_roles() {
                                                   std::vector<CodecEdge>{{.rings = edge_rings[i], .waker = waker_.get()}},
                                                   std::vector<CodecNet>{codec_net}));
   }
-  edge_ = std::make_unique<EdgeThread>(edge_options(config_, codec_config(0).ingress_blocks, kBlocksPerMigration), *migrations_,
+  edge_ = std::make_unique<EdgeThread>(edge_options(config_, codec_config(0).ingress_blocks, blocks_per_migration(codec_config(0).ingress_blocks)), *migrations_,
                                        edge_rings);
   waker_->set(edge_.get());
 }
@@ -230,6 +235,12 @@ void Gateway::take_net_messages() {
 }
 
 void Gateway::log_migrations() {
+  const std::uint64_t rejected = edge_->counters().rejected.get();
+  if (rejected != rejected_logged_ && rejected_limit_.admit(Loop::now_ns())) {
+    log_.write(LogLevel::kWarning, "refused hypervisors: all memory.migrations_max migrations are in use",
+               {{"refused", rejected - rejected_logged_}, {"migrations_max", config_.memory.migrations_max}});
+    rejected_logged_ = rejected;
+  }
   for (const MigrationSnapshot& m : collector_->take_changes()) {
     const LogLevel level = m.state == "failed" ? LogLevel::kError : LogLevel::kInfo;
     log_.write(level, "migration is " + m.state,

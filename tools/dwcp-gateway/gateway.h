@@ -41,6 +41,7 @@ class Gateway {
 
   [[nodiscard]] expected<void, Error> open_port();
   void build_roles();
+  [[nodiscard]] std::size_t blocks_per_migration(std::size_t blocks) const;
   [[nodiscard]] NetRoleConfig net_config() const;
   [[nodiscard]] CodecRoleConfig codec_config(std::uint16_t index) const;
   [[nodiscard]] expected<void, Error> launch_lcores();
@@ -69,6 +70,8 @@ class Gateway {
   Loop loop_;
   std::unique_ptr<PeerSessions> peers_;
   LogLimit hello_limit_{1, 3};
+  LogLimit rejected_limit_{1, 1};
+  std::uint64_t rejected_logged_ = 0;
   std::unique_ptr<Collector> collector_;
   SnapshotBoard board_;
   Telemetry telemetry_{board_};

@@ -11,10 +11,10 @@ namespace {
 
 TEST(config, reads_every_section) {
   const auto config = parse_config(kGood + R"([lcores]
-net_count = 2
+net_count = 1
 codec_count = 3
 [transport]
-congestion = "cubic"
+congestion = "bbr"
 rate_max_mbps = 300
 [codec]
 level = "max"
@@ -34,10 +34,10 @@ migrations_max = 3
   EXPECT_EQ(config->port.ipv4->to_string(), "10.0.0.1/24");
   EXPECT_EQ(config->port.ipv4_gateway->to_string(), "10.0.0.254");
   EXPECT_FALSE(config->port.ipv6);
-  EXPECT_EQ(config->lcores.net_count, 2U);
+  EXPECT_EQ(config->lcores.net_count, 1U);
   EXPECT_EQ(config->lcores.codec_count, 3U);
   EXPECT_EQ(config->memory.migrations_max, 3U);
-  EXPECT_EQ(config->transport.congestion, Congestion::kCubic);
+  EXPECT_EQ(config->transport.congestion, Congestion::kBbr);
   EXPECT_EQ(config->transport.rate_max_mbps, 300U);
   EXPECT_EQ(config->codec.level, CodecLevel::kMax);
   EXPECT_EQ(config->codec.adapter, AdapterMode::kOff);

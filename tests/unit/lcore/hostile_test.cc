@@ -236,13 +236,13 @@ TEST_F(FloodTest, flows_opened_and_reset_while_the_codec_is_late) {
   ASSERT_TRUE(world_.run([&] { return world_.west().home(); })) << world_.west().not_home();
 }
 
-// All flow places taken by the peer; one is reset and taken by us before the codec has heard of the reset.
+// All flow places a peer may have are taken by it; one is reset and taken by us before the codec has heard of the reset.
 TEST_F(FloodTest, a_place_is_taken_again_before_its_end_was_told) {
   PacketAttacker attacker(world_);
   Site& west = world_.west();
   west.codec_runs = false;
   std::vector<std::uint32_t> flows;
-  for (std::size_t i = 0; i < Lane::flow_places(west.net->config().lane); ++i) {
+  for (std::size_t i = 0; i < Lane::peer_flow_places(west.net->config().lane); ++i) {
     flows.push_back(attacker.next_flow());
     attacker.send(attacker.packet().data(flows.back(), 0, 1, 0, 1).sealed());
   }

@@ -193,6 +193,67 @@ TEST(migration, waits_for_a_slow_hypervisor_with_bounded_memory) {
   expect_match(world.west(), *connection);
 }
 
+// Targets that do not read may use up every block; the marks around blocks need none.
+TEST(migration, stuck_targets_do_not_keep_another_from_opening) {
+  SiteOptions west = west_options();
+  SiteOptions east = east_options();
+  west.migrations_max = east.migrations_max = 6;
+  World world(23, good_link(), west, east);
+  ASSERT_TRUE(world.run([&] { return world.up(); }));
+  auto& accepted = world.east().edge.accepted;
+  for (std::size_t i = 0; i < Site::kBlocks / 4; ++i) {
+    world.west().edge.open(0, 0, {.says = payload(i, 20'000'000)});
+    ASSERT_TRUE(world.run([&] { return accepted.size() == i + 1; }));
+    accepted.back()->reading = false;
+  }
+  world.run_for(2 * kNsPerSec);
+  const auto another = world.west().edge.open(0, 0, {.says = payload(99, 1000)});
+  ASSERT_TRUE(world.run([&] { return accepted.size() == Site::kBlocks / 4 + 1; }, 2 * kNsPerSec));
+  for (const auto& connection : accepted) connection->reading = true;
+  ASSERT_TRUE(world.run([&] { return world.home(); })) << world.west().not_home() << world.east().not_home();
+  EXPECT_EQ(another->aborted, EndReason::kNone);
+}
+
+// What hides from the hypervisors together is bounded by one link's drain, not by one link's for each of them.
+TEST(migration, many_share_one_backlog) {
+  SiteOptions west = west_options();
+  SiteOptions east = east_options();
+  west.migrations_max = east.migrations_max = 8;
+  west.tx_arena_bytes = 64U << 20;
+  LinkProfile link = good_link();
+  link.rate_bps = 200'000'000;
+  link.delay_ns = 10 * kNsPerMs;
+  const auto backlog_with = [&](std::size_t migrations) {
+    World world(24, link, west, east);
+    EXPECT_TRUE(world.run([&] { return world.up(); }));
+    std::vector<std::shared_ptr<Connection>> connections;
+    for (std::size_t i = 0; i < migrations; ++i) connections.push_back(world.west().edge.open(0, 0, {.says = payload(i, 60'000'000)}));
+    world.run_for(500 * kNsPerMs);
+    std::uint64_t sum = 0;
+    for (const auto& connection : connections) sum += world.west().slot(*connection).backlog_bytes.get();
+    return sum;
+  };
+  const std::uint64_t one = backlog_with(1);
+  const std::uint64_t six = backlog_with(6);
+  EXPECT_GT(one, 1'000'000U);
+  EXPECT_LT(six, one + 6 * 3 * wire::kFrameBytesMax);  // each may have a frame under way and one behind it
+}
+
+// A step that is cut short by other processes takes packets long after it read the clock.
+TEST(migration, round_trips_are_right_when_the_clock_runs_within_a_step) {
+  SiteOptions west = west_options();
+  SiteOptions east = east_options();
+  west.clock_ahead_ns = east.clock_ahead_ns = 2 * kNsPerMs;
+  LinkProfile link = good_link();
+  link.delay_ns = 20 * kNsPerMs;
+  World world(25, link, west, east);
+  ASSERT_TRUE(world.run([&] { return world.up(); }));
+  migrate(world, {.says = payload(1, 10'000'000)}, {.says = payload(2, 1000)});
+  const Lane& lane = world.west().net->lane(0);
+  EXPECT_GE(lane.min_rtt_ns(), 40 * kNsPerMs);
+  EXPECT_GE(lane.smoothed_rtt_ns(), 40 * kNsPerMs);  // a false ACK delay would be taken off
+}
+
 // More migrations than shares of a block in the frame memory must still move.
 TEST(migration, shares_of_frame_memory_below_one_block_do_not_stop_it) {
   SiteOptions west = west_options();

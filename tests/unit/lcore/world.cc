@@ -55,7 +55,8 @@ Site::Site(const SiteOptions& options, PortQueue& port, std::uint64_t seed)
       edge_rings(kBlocks, kBlocks, options.migrations_max),
       edge(edge_rings, table, kBlocks, 4, seed),
       rng(seed) {
-  const NetRoleConfig config = net_config(options);
+  NetRoleConfig config = net_config(options);
+  if (options.clock_ahead_ns != 0) config.clock = [this, ahead = options.clock_ahead_ns] { return step_ns_ + ahead; };
   net = std::make_unique<NetRole>(config, port, table, control, std::vector<CodecNetRings*>{&codec_rings});
   CodecNet codec_net{.rings = &codec_rings, .lanes = {}};
   for (std::size_t lane = 0; lane < config.peers.size(); ++lane) codec_net.lanes.push_back(&net->lane_shared(lane));
@@ -93,6 +94,7 @@ Site::~Site() {
 }
 
 std::size_t Site::step(std::uint64_t now_ns) {
+  step_ns_ = now_ns;
   std::size_t work = net->step(now_ns);
   if (codec_runs) work += codec->step(now_ns);
   work += edge.step();

@@ -32,6 +32,7 @@ struct SiteOptions {
   std::vector<std::string> listener_services = {"vm", "nothing"};
   std::vector<std::string> services = {"other", "vm"};
   std::uint32_t streams = 2;
+  std::uint64_t clock_ahead_ns = 0;  // the clock, when it is read within a step, is this far past the step's beginning
 };
 
 class Site {
@@ -76,6 +77,7 @@ class Site {
 
  private:
   void step_control(std::uint64_t now_ns);
+  std::uint64_t step_ns_ = 0;
   std::uint64_t control_ns_ = 0;
 };
 

@@ -147,12 +147,13 @@ TEST(lane_hostile, flows_it_may_not_open) {
 
 TEST(lane_hostile, too_many_flows) {
   SoloLane solo;
-  const std::size_t places = Lane::flow_places(solo.lane.config());
+  const std::size_t places = Lane::peer_flow_places(solo.lane.config());
   for (std::uint32_t i = 1; i <= places; ++i)
     ASSERT_EQ(solo.give(solo.packet().data(2 * i, 0, 10, 0, 5)), DropReason::kNone);
   const auto more = static_cast<std::uint32_t>(2 * places + 2);
   EXPECT_EQ(solo.give(solo.packet().data(more, 0, 10, 0, 5)), DropReason::kOverCredit);
   EXPECT_EQ(solo.lane.flows_open(), places);
+  EXPECT_TRUE(solo.lane.open_flow().has_value()) << "the peer cannot take our places";
   solo.expect_drains();
 }
 

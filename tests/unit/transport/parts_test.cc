@@ -227,8 +227,11 @@ TEST(cell_pool, takes_all_or_nothing) {
 
 TEST(repair_queue, first_come_first_served) {
   RepairQueue queue(16);
-  for (std::uint32_t i = 0; i < 64; ++i) queue.push({.slot = i, .generation = 0, .offset = 100, .length = 10});
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    EXPECT_TRUE(queue.push({.slot = i, .generation = 0, .offset = 100, .length = 10}));
+  }
   EXPECT_TRUE(queue.full());
+  EXPECT_FALSE(queue.push({.slot = 64, .generation = 0, .offset = 0, .length = 1}));
   EXPECT_EQ(queue.bytes(), 640U);
   queue.trim_front(4);
   EXPECT_EQ(queue.front().offset, 104U);

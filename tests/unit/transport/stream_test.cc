@@ -191,6 +191,7 @@ TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
   Stream other{StreamId{1}, b.pages, b.group};
   other.open_active();
   const auto send_other = [&](std::uint64_t now_ns) {
+    ASSERT_TRUE(other.has_record_space());
     SentPacket& packet = other.begin_packet();
     packet.ranges[0].offset = 1000;
     packet.range_count = 1;
