@@ -259,7 +259,7 @@ const KeySpec kKeys[] = {
         "transport", "session_timeout_ms", "ms", "45000", 1000, 600000,
         "How long a link may be silent before its migrations are given up and their sockets closed.",
         "It outlasts a 30 s outage, the usual length of a routing or provider fail-over, with half as much again for "
-        "the probe that ends it: probe intervals double (RFC 9002 section 6.2).",
+        "the probe that ends it: probe intervals double up to a second (RFC 9002 section 6.2).",
         DWCP_SET(transport.session_timeout_ms, std::uint32_t)),
     integer(
         "transport", "keepalive_ms", "ms", "1000", 100, 60000,

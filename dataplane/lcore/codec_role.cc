@@ -15,6 +15,13 @@ void set_phase(CodecSession& session, MigrationPhase phase) noexcept {
   session.slot->phase.set(static_cast<std::uint64_t>(phase));
 }
 
+// From opening only: a direction may have ended already.
+void set_running(CodecSession& session) noexcept {
+  if (session.slot->phase.get() == static_cast<std::uint64_t>(MigrationPhase::kOpening)) {
+    set_phase(session, MigrationPhase::kRunning);
+  }
+}
+
 }  // namespace
 
 CodecRole::CodecRole(const CodecRoleConfig& config, MigrationTable& table, std::vector<CodecEdge> edges,
@@ -124,7 +131,7 @@ void CodecRole::take_edge_message(std::uint16_t edge, const EdgeToCodec& message
     case EdgeToCodecKind::kOpen:
       return open_outgoing(edge, message.migration);
     case EdgeToCodecKind::kConnected:
-      if (session != nullptr && session->failure == EndReason::kNone) set_phase(*session, MigrationPhase::kRunning);
+      if (session != nullptr) set_running(*session);
       return;
     case EdgeToCodecKind::kData:
       if (session == nullptr || session->failure != EndReason::kNone) {
@@ -192,7 +199,8 @@ void CodecRole::take_net_message(const NetToCodec& message) noexcept {
     case NetToCodecKind::kFlowOpened: {
       CodecSession* session = find(message.migration);
       if (session == nullptr || session->failure != EndReason::kNone) {
-        tell_net(message.flow.net, {.flow = message.flow, .kind = CodecToNetKind::kReset, .reason = EndReason::kHypervisorReset});
+        const EndReason reason = session == nullptr ? EndReason::kHypervisorReset : session->failure;
+        tell_net(message.flow.net, {.flow = message.flow, .kind = CodecToNetKind::kReset, .reason = reason});
         if (session != nullptr) {
           session->flow_over = true;
           settle(*session);
@@ -201,7 +209,7 @@ void CodecRole::take_net_message(const NetToCodec& message) noexcept {
       }
       session->flow = message.flow;
       session->flow_known = true;
-      set_phase(*session, MigrationPhase::kRunning);
+      set_running(*session);
       return;
     }
     case NetToCodecKind::kOpenRefused:

@@ -4,10 +4,10 @@
 //
 //            open_flow / first DATA of a new id
 //                       │
-//                       ▼      reset_flow, or RESET from the peer          RESET acknowledged, or came from the peer
-//                    kOpen ─────────────────────────────────▶ kResetting ─────────────────────────────▶ (free)
-//                       │ close_flow: both directions done                                                 ▲
-//                       └────────────────────────────────────────────────────────────────────────────────┘
+//                       ▼            reset_flow, or the peer broke the rules            RESET acknowledged
+//                    kOpen ──────────────────────────────────────────▶ kResetting ────────────────────▶ (free)
+//                       │ close_flow: both directions done; or RESET from the peer                        ▲
+//                       └──────────────────────────────────────────────────────────────────────────────────┘
 #pragma once
 
 #include <cstddef>

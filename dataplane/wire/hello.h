@@ -22,7 +22,7 @@ struct HelloPacket {
   std::uint8_t flags;      // kHelloAnswerWanted: the sender has no agreement yet
   be16 datagram_bytes;     // largest UDP payload the sender can receive
   be64 nonce;              // the sender's, new at each start
-  be64 echo_nonce;         // the last nonce heard from the peer, 0 before
+  be64 echo_nonce;         // in an answer: the nonce answered; 0 in a question
   be32 session;            // what the peer writes into the packets it sends to us
   be32 flows;              // flows the sender accepts at once
   be64 window_bytes;       // credit a flow starts with, in charged bytes

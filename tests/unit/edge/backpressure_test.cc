@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A codec that gives nothing back: reading stops, memory stays bounded, the pause is counted, and it all goes on after.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <thread>
 
@@ -68,6 +70,23 @@ TEST(edge_backpressure, stops_at_the_migrations_limit_and_goes_on_without_losing
   EXPECT_TRUE(got == bytes);
   EXPECT_GE(paused.get(), 300 * kNsPerMs);
   EXPECT_LT(paused.get(), 5 * kNsPerSec);
+}
+
+TEST(edge_backpressure, a_hypervisor_that_dies_while_it_is_not_read_is_found) {
+  Harness edge({.ingress_blocks_per_migration = 4});
+  Fd source = connect_to(edge.listener);
+  ASSERT_EQ(edge.next().kind, EdgeToCodecKind::kOpen);
+  const auto bytes = random_bytes(1, 48 << 20);
+  const timeval patience{.tv_sec = 1, .tv_usec = 0};
+  ASSERT_EQ(setsockopt(source.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
+  std::thread sender([&] { EXPECT_FALSE(send_all(source, bytes)); });
+  const auto held = hoard(edge, 4);
+  sender.join();
+  close_with_reset(std::move(source));
+  const EdgeToCodec closed = edge.next(2000);
+  EXPECT_EQ(closed.kind, EdgeToCodecKind::kClosed);
+  EXPECT_EQ(closed.reason, EndReason::kHypervisorReset);
+  for (const EdgeToCodec& data : held) edge.give_back(data);
 }
 
 TEST(edge_backpressure, waiting_migrations_are_served_in_turn_from_a_small_pool) {
