@@ -19,9 +19,9 @@ def namespace(name):
             _set(home.fileno())
 
 
-def make_socket(name, family=socket.AF_INET, kind=socket.SOCK_STREAM):
+def make_socket(name, family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
     with namespace(name):
-        made = socket.socket(family, kind)
+        made = socket.socket(family, kind, protocol)
     made.settimeout(20)
     return made
 
