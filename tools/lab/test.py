@@ -75,7 +75,8 @@ class Run:
         return self._meson(self.build, "fuzz")
 
     def tier_asan(self):
-        tally = self._compiled(self.sanitized, ("-Db_sanitize=address,undefined", "-Db_lundef=false",
+        # Instrumented code makes gcc warn of what is not there; the plain builds are the ones whose warnings count.
+        tally = self._compiled(self.sanitized, ("-Dwerror=false", "-Db_sanitize=address,undefined", "-Db_lundef=false",
                                                 "-Doptimization=1", "-Dcpp_args=-g1"),
                                ("ccache gcc", "ccache g++"))
         if tally.failed == 0:
