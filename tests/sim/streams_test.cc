@@ -54,9 +54,9 @@ TEST(streams, many_take_no_more_in_flight_than_one) {
 
 TEST(streams, a_dead_path_is_left_and_another_taken) {
   PairSetup setup = setup_with(4);
-  const std::uint64_t down_ns = 3 * kNsPerSec;
+  constexpr std::uint64_t down_ns = 3 * kNsPerSec;
   // Stream 2's first path is cut for good; any other path of it works.
-  setup.path_down = [down_ns](std::uint64_t now_ns, std::size_t side, StreamId stream, std::uint8_t path_number) {
+  setup.path_down = [](std::uint64_t now_ns, std::size_t side, StreamId stream, std::uint8_t path_number) {
     return side == 0 && raw(stream) == 2 && path_number == 0 && now_ns > down_ns;
   };
   LanePair world(setup);
