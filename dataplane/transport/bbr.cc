@@ -8,12 +8,15 @@ namespace {
 
 // 2/ln 2, rounded down: the least gain that doubles the rate each round (draft §2.4).
 constexpr double kStartupGain = 2.77;
+// Of the window per round trip: in a flight that doubles, the last packets go at 2 ln 2 of the mean.
+constexpr double kStartupWindowGain = 1.4;
 constexpr double kDrainGain = 0.5;
 constexpr double kWindowGain = 2.0;
 constexpr std::array<double, 8> kProbeGains = {1.25, 0.75, 1, 1, 1, 1, 1, 1};
 
 constexpr std::uint32_t kStartupQueueSamples = 8;
 constexpr std::uint64_t kStartupQueueMinNs = 4 * kNsPerMs;  // below, a busy host's own delays look like a queue
+constexpr std::uint64_t kStartupQueueMaxNs = 16 * kNsPerMs;
 
 constexpr double kFullPipeGrowth = 1.25;
 constexpr std::uint32_t kFullPipeRounds = 3;
@@ -37,9 +40,7 @@ std::uint64_t scaled(double gain, std::uint64_t value) noexcept {
 Bbr::Bbr(const BbrConfig& config) noexcept : config_(config) {
   phase_ = 2 + config.seed % 6;
   window_ = std::uint64_t{config.datagram_bytes} * config.initial_window_packets;
-  // Before the first sample: the initial window over RFC 9002's initial RTT would be needlessly slow; a tenth of a second
-  // is the longest a first window takes here.
-  pacing_ = window_ * 10;
+  pacing_ = config.rate_initial_bytes_per_sec;
   if (config.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config.rate_max_bytes_per_sec);
 }
 
@@ -56,6 +57,16 @@ const char* Bbr::state_name() const noexcept {
 std::uint64_t Bbr::bdp_bytes() const noexcept {
   if (min_rtt_ns_ == 0 || bandwidth() == 0) return std::uint64_t{config_.datagram_bytes} * config_.initial_window_packets;
   return static_cast<std::uint64_t>(static_cast<double>(bandwidth()) * static_cast<double>(min_rtt_ns_) * 1e-9);
+}
+
+std::uint64_t Bbr::initial_bdp_bytes() const noexcept {
+  return static_cast<std::uint64_t>(static_cast<double>(config_.rate_initial_bytes_per_sec) * static_cast<double>(min_rtt_ns_) * 1e-9);
+}
+
+// Slow start: a delivery rate is known a round trip after it was sent, and in the first flight two; ACKs tell of room at once.
+std::uint64_t Bbr::grown_in_startup(const AckSample& sample) const noexcept {
+  const bool used = 2 * (sample.in_flight_bytes + sample.acked_bytes + sample.lost_bytes) >= window_;
+  return used ? window_ + sample.acked_bytes : window_;
 }
 
 bool Bbr::round_has_queue() const noexcept {
@@ -190,7 +201,7 @@ void Bbr::check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept {
 void Bbr::check_startup_queue(const AckSample& sample) noexcept {
   if (round_start_) queue_samples_ = 0;
   if (full_pipe_ || sample.rtt_ns == 0) return;
-  const bool queue = sample.rtt_ns > min_rtt_ns_ + std::max(min_rtt_ns_ / 8, kStartupQueueMinNs);
+  const bool queue = sample.rtt_ns > min_rtt_ns_ + std::clamp(min_rtt_ns_ / 8, kStartupQueueMinNs, kStartupQueueMaxNs);
   queue_samples_ = queue ? queue_samples_ + 1 : 0;
   if (queue_samples_ >= kStartupQueueSamples && !sample.app_limited) full_pipe_ = true;
 }
@@ -281,6 +292,9 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
     const std::uint64_t rate = scaled(pacing_gain, bandwidth());
     if (full_pipe_ || rate > pacing_) pacing_ = rate;
   }
+  if (!full_pipe_ && sample.smoothed_rtt_ns != 0) {
+    pacing_ = std::max(pacing_, scaled(kStartupWindowGain, window_) * kNsPerSec / sample.smoothed_rtt_ns);
+  }
   // Never slower than the least window per round trip, or an estimate that fell to nothing would never learn better.
   if (sample.smoothed_rtt_ns != 0) pacing_ = std::max(pacing_, window_min() * kNsPerSec / sample.smoothed_rtt_ns);
   if (config_.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config_.rate_max_bytes_per_sec);
@@ -290,8 +304,8 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
   const std::uint64_t extra = std::max(extra_acked_[0], extra_acked_[1]) + quanta;
   if (full_pipe_) {
     window_ = std::min(window_ + sample.acked_bytes, scaled(kWindowGain, bdp_bytes()) + extra);
-  } else if (window_ < scaled(kStartupGain, bdp_bytes()) + extra) {
-    window_ += 2 * sample.acked_bytes;  // tripling per round at most: the pacing gain decides, not the window
+  } else {
+    window_ = std::max(grown_in_startup(sample), initial_bdp_bytes());
   }
   if (state_ != State::kStartup) window_ = std::min(window_, in_flight_max_);
   if (state_ == State::kProbeRtt) window_ = std::min(window_, bdp_bytes() / 2);

@@ -23,8 +23,10 @@ namespace dwcp {
 
 struct BbrConfig {
   std::uint32_t datagram_bytes = 1472;
-  // RFC 6928's 10 packets are for paths nobody knows.  These links carry a few hundred Mb/s at the least: paced over a tenth of
-  // a second, 512 packets are 60 Mb/s, a burst nowhere, and they save four round trips of start-up.
+  // RFC 6928's 10 packets are for paths nobody knows.  These links carry a few hundred Mb/s at the least: a start at 100 Mb/s,
+  // paced, is a burst nowhere and saves four round trips of doubling.  The first window is what that rate has under way, once
+  // a round trip was seen (pings of an idle session show it before there is data), and initial_window_packets until then.
+  std::uint64_t rate_initial_bytes_per_sec = 12'500'000;
   std::uint32_t initial_window_packets = 512;
   std::uint64_t rate_max_bytes_per_sec = 0;  // 0 = no cap
   std::uint64_t seed = 1;                    // desynchronises the probing of streams
@@ -63,6 +65,8 @@ class Bbr final : public CongestionControl {
 
   [[nodiscard]] std::uint64_t bandwidth() const noexcept { return bandwidth_max_; }
   [[nodiscard]] std::uint64_t bdp_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t initial_bdp_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t grown_in_startup(const AckSample& sample) const noexcept;
   [[nodiscard]] std::uint64_t window_min() const noexcept { return 4ULL * config_.datagram_bytes; }
   [[nodiscard]] bool round_has_queue() const noexcept;
 
