@@ -57,9 +57,12 @@ struct Flow {
   std::uint64_t rx_held = 0;            // charges of frames held, complete or not
   std::uint64_t rx_consumed = 0;        // charges of frames consumed
   std::uint64_t rx_window = 0;          // charges the peer may have outstanding
+  std::uint32_t rx_frame_window = 0;    // frames likewise
   std::uint64_t rx_charge_limit = 0;    // granted to the peer: never shrinks
   std::uint64_t rx_grown_ns = 0;        // when the window was last judged
   std::uint64_t rx_grown_total = 0;     // charges of frames begun by then
+  std::uint64_t rx_frames_grown_ns = 0;   // the same of the frame window
+  std::uint32_t rx_frames_grown_at = 0;   // frames consumed by then
 
   [[nodiscard]] std::uint32_t& rx_slot(std::uint32_t seq) noexcept { return rx_slots[seq % wire::kFramesPerFlowMax]; }
 };

@@ -194,6 +194,8 @@ class Lane final : private SentSink {
   [[nodiscard]] std::size_t tx_frames_free() const noexcept { return tx_frames_.free_count(); }
   [[nodiscard]] std::size_t flows_open() const noexcept;
   // The credit a flow starts with, for the hello.
+  // Times a range must have been lost for it to be sent twice.
+  static constexpr std::uint16_t kLossesForCopy = 2;
   // Flows one side has ended and the other not yet, beyond what both may have open.
   static constexpr std::size_t kFlowsEnding = 8;
   // Flows the peer may have open here at once.
@@ -228,6 +230,7 @@ class Lane final : private SentSink {
                          std::span<const std::uint8_t> bytes) noexcept;
   void grant(std::uint64_t now_ns, Flow& flow) noexcept;
   void grow_window(std::uint64_t now_ns, Flow& flow) noexcept;
+  void grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept;
 
   // lane_transmit.cc
   [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
@@ -238,7 +241,7 @@ class Lane final : private SentSink {
   [[nodiscard]] std::size_t put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_data(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] bool repair_waiting() noexcept;
-  [[nodiscard]] bool next_repair(SentRange& range, std::uint32_t length_max) noexcept;
+  [[nodiscard]] bool next_repair(const SentPacket& record, SentRange& range, std::uint32_t length_max) noexcept;
   [[nodiscard]] bool next_new(SentRange& range, std::uint32_t length_max) noexcept;
   [[nodiscard]] bool admit(Flow& flow, TxFrame& frame) noexcept;
   [[nodiscard]] bool data_waiting() noexcept;
@@ -280,6 +283,7 @@ class Lane final : private SentSink {
   std::size_t flow_turn_ = 0;
   std::size_t flow_hint_ = 0;      // where the last lookup succeeded
   std::uint64_t rx_committed_ = 0; // sum of open flows' windows, at most the arena
+  std::uint64_t rx_frames_committed_ = 0;  // and of their frame windows, at most rx_frames_max
   std::uint32_t next_local_flow_ = 0;
   std::uint32_t peer_flow_highest_ = 0;  // 0 = none yet
   std::uint64_t peer_flow_seen_ = 0;     // bit i: peer_flow_highest_ - 2 i was seen

@@ -14,7 +14,8 @@ std::uint64_t Lane::window_initial(const LaneConfig& config) noexcept {
 }
 
 std::uint32_t Lane::frame_window(const LaneConfig& config) noexcept {
-  return static_cast<std::uint32_t>(std::clamp<std::size_t>(config.rx_frames_max / flow_places(config), 1, wire::kFramesPerFlowMax));
+  return static_cast<std::uint32_t>(
+      std::clamp<std::size_t>(config.rx_frames_max / (2 * flow_places(config)), 1, wire::kFramesPerFlowMax));
 }
 
 Lane::Lane(const LaneConfig& config)
@@ -114,7 +115,9 @@ Flow* Lane::make_flow(FlowId id) noexcept {
   free->tx_frame_limit = session_.peer_frame_window;
   free->rx_window = window_initial(config_);
   free->rx_charge_limit = free->rx_window;
-  free->rx_frame_limit = frame_window(config_);
+  free->rx_frame_window = frame_window(config_);
+  free->rx_frame_limit = free->rx_frame_window;
+  rx_frames_committed_ += free->rx_frame_window;
   rx_committed_ += free->rx_window;
   flows_end_ = std::max(flows_end_, static_cast<std::size_t>(free - flows_.begin()) + 1);
   return &*free;
@@ -207,7 +210,9 @@ void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {
     slot = Flow::kEmpty;
   }
   rx_committed_ -= flow.rx_window;
+  rx_frames_committed_ -= flow.rx_frame_window;
   flow.rx_window = 0;
+  flow.rx_frame_window = 0;
   set_credit_pending(flow, false);
   free_flow(flow);
   if (report) push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = reason});
@@ -290,9 +295,15 @@ void Lane::on_packet_lost(const SentPacket& packet) noexcept {
   }
 }
 
-// Queues a range to be sent again.  A flow that cannot be repaired cannot be completed: it ends, and says why.
+// Queues a range to be sent again.  What was lost twice goes twice: such bytes are few (at 1 % loss one packet in ten
+// thousand), but each more loss would hold up the frames behind by another round trip, and receivers must hold those.  A
+// flow that cannot be repaired cannot be completed: it ends, and says why.
 void Lane::repair(const SentRange& range) noexcept {
-  if (repairs_.push(range)) return;
+  SentRange again = range;
+  again.losses = static_cast<std::uint16_t>(std::min(range.losses + 1, 0xffff));
+  const bool queued = repairs_.push(again);
+  if (queued && again.losses >= kLossesForCopy) (void)repairs_.push(again);
+  if (queued) return;
   Flow* flow = find(tx_frames_[range.slot].flow);
   if (flow == nullptr || flow->state != FlowState::kOpen) return;
   fail_flow(*flow, EndReason::kResourceExhausted);

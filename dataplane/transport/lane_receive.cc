@@ -256,12 +256,13 @@ DropReason Lane::store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint
 // Tells the peer how far it may go, when that has moved on enough to be worth saying.
 void Lane::grant(std::uint64_t now_ns, Flow& flow) noexcept {
   grow_window(now_ns, flow);
+  grow_frame_window(now_ns, flow);
   const std::uint64_t limit = flow.rx_consumed + flow.rx_window;
-  const std::uint32_t frames = flow.rx_floor + frame_window(config_);
+  const std::uint32_t frames = flow.rx_floor + flow.rx_frame_window;
   // Said again in steps of an eighth of the window, so that credit costs few packets and never holds the peer back; but
   // what is left unsaid must never keep the largest frame from going once all before it is consumed.
   const std::uint64_t step = std::min(flow.rx_window / 8, flow.rx_window - wire::kFrameBytesMax);
-  if (limit < flow.rx_charge_limit + step && frames < flow.rx_frame_limit + frame_window(config_) / 8) return;
+  if (limit < flow.rx_charge_limit + step && frames < flow.rx_frame_limit + flow.rx_frame_window / 8) return;
   if (limit == flow.rx_charge_limit && frames == flow.rx_frame_limit) return;
   flow.rx_charge_limit = std::max(flow.rx_charge_limit, limit);
   flow.rx_frame_limit = std::max(flow.rx_frame_limit, frames);
@@ -277,7 +278,7 @@ void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
   const std::uint64_t total = flow.rx_consumed + flow.rx_held;
   const bool first = flow.rx_grown_ns == 0;
   if (!first && total - flow.rx_grown_total < flow.rx_window / 2) return;
-  const std::uint64_t rtt = streams_[0].rtt().smoothed_ns();
+  const std::uint64_t rtt = smoothed_rtt_ns();
   const bool fast = now_ns - flow.rx_grown_ns < 4 * rtt;
   flow.rx_grown_ns = now_ns;
   flow.rx_grown_total = total;
@@ -290,6 +291,23 @@ void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
   const std::uint64_t more = std::min({step, room, cap - flow.rx_window});
   flow.rx_window += more;
   rx_committed_ += more;
+}
+
+// The same for the number of frames: what compresses well comes in many small ones, which reach this limit first.
+void Lane::grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept {
+  const bool first = flow.rx_frames_grown_ns == 0;
+  if (!first && flow.rx_floor - flow.rx_frames_grown_at < flow.rx_frame_window / 2) return;
+  const bool fast = now_ns - flow.rx_frames_grown_ns < 4 * smoothed_rtt_ns();
+  flow.rx_frames_grown_ns = now_ns;
+  flow.rx_frames_grown_at = flow.rx_floor;
+  if (!first && !fast) return;
+  const std::uint64_t promised = rx_frames_committed_ + std::uint64_t{frame_window(config_)} * (flows_.size() - flows_open());
+  const std::uint64_t room = config_.rx_frames_max - std::min<std::uint64_t>(promised, config_.rx_frames_max);
+  const std::uint64_t step = first ? std::min<std::uint64_t>(config_.rx_frames_max / 8, room / 2) : flow.rx_frame_window;
+  const auto more =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>({step, room, wire::kFramesPerFlowMax - flow.rx_frame_window}));
+  flow.rx_frame_window += more;
+  rx_frames_committed_ += more;
 }
 
 }  // namespace dwcp

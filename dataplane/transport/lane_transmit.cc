@@ -101,6 +101,8 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   out.stream = stream.id();
   out.path = stream.path();
   stream.on_sent(now_ns, record, size, eliciting);
+  // A copy follows (see Lane::repair): on another stream, and perhaps another path.
+  if (record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy) stream_run_ = kStreamRun;
   return true;
 }
 
@@ -194,7 +196,7 @@ std::size_t Lane::put_data(SentPacket& record, std::span<std::uint8_t> room) noe
     const auto length_max = static_cast<std::uint32_t>(room.size() - size - sizeof(wire::DataChunk));
     SentRange range;
     bool repair = true;
-    if (!next_repair(range, length_max)) {
+    if (!next_repair(record, range, length_max)) {
       repair = false;
       if (!next_new(range, length_max)) break;
     }
@@ -230,14 +232,18 @@ bool Lane::repair_waiting() noexcept {
   return false;
 }
 
-bool Lane::next_repair(SentRange& range, std::uint32_t length_max) noexcept {
+bool Lane::next_repair(const SentPacket& record, SentRange& range, std::uint32_t length_max) noexcept {
   if (!repair_waiting()) return false;
   const SentRange front = repairs_.front();
+  // The copy of what was lost twice goes in another packet.
+  const SentRange& before = record.ranges[0];
+  if (record.range_count != 0 && before.slot == front.slot && before.offset == front.offset) return false;
   const auto hole = tx_frames_[front.slot].acked.first_hole(front.offset, front.offset + front.length);
   range = {.slot = front.slot,
            .generation = front.generation,
            .offset = hole.begin,
-           .length = std::min(hole.end - hole.begin, length_max)};
+           .length = static_cast<std::uint16_t>(std::min(hole.end - hole.begin, length_max)),
+           .losses = front.losses};
   repairs_.trim_front(hole.begin + range.length - front.offset);
   if (repairs_.front().length == 0) repairs_.pop();
   return true;
@@ -272,7 +278,7 @@ bool Lane::next_new(SentRange& range, std::uint32_t length_max) noexcept {
     range = {.slot = slot,
              .generation = frame.generation,
              .offset = frame.sent_bytes,
-             .length = std::min(frame.body->bytes - frame.sent_bytes, length_max)};
+             .length = static_cast<std::uint16_t>(std::min(frame.body->bytes - frame.sent_bytes, length_max))};
     frame.sent_bytes += range.length;
     if (frame.sent_bytes == frame.body->bytes) {
       flow.tx_head = frame.next;

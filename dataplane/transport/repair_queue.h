@@ -41,7 +41,7 @@ class RepairQueue {
   // Takes `length` bytes off the front of the first range.
   void trim_front(std::uint32_t length) noexcept {
     front().offset += length;
-    front().length -= length;
+    front().length = static_cast<std::uint16_t>(front().length - length);
     bytes_ -= length;
   }
 

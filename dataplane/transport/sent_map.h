@@ -22,7 +22,8 @@ struct SentRange {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   std::uint32_t offset = 0;
-  std::uint32_t length = 0;
+  std::uint16_t length = 0;  // at most a datagram's
+  std::uint16_t losses = 0;  // times these bytes were declared lost before this packet
 };
 
 enum class SentState : std::uint8_t {

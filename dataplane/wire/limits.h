@@ -19,8 +19,9 @@ inline constexpr std::size_t kFrameBytesMax = 256 * 1024 + kCellBytes;
 inline constexpr std::size_t kCellsPerFrameMax = kFrameBytesMax / kCellBytes;
 static_assert(kFrameBytesMax % kCellBytes == 0 && kFrameBytesMax < (1U << 24), "frame_bytes and offset are be24");
 
-// Frames of one flow the receiver keeps track of at once: a sender stays below next-to-consume + this.
-inline constexpr std::uint32_t kFramesPerFlowMax = 1024;
+// Frames of one flow the receiver keeps track of at once: a sender stays below next-to-consume + this.  2 GiB of the largest
+// frames: 10 Gb/s x 320 ms five times over, since a frame that was lost twice makes three round trips of others wait.
+inline constexpr std::uint32_t kFramesPerFlowMax = 8192;
 
 // Streams of a lane.
 inline constexpr std::size_t kStreamsMax = 64;

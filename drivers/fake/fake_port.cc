@@ -90,7 +90,7 @@ bool FakePort::send_one(const TxPacket& packet, std::uint32_t buffer) noexcept {
 
   const std::span<std::uint8_t> frame(pool_.data(buffer), packet.length);
   const bool ect = model_->marks_ecn() && frame_is_ect(frame);
-  const Verdict verdict = model_->admit(now_ns_, {.bytes = packet.length, .ect = ect});
+  const Verdict verdict = model_->admit(now_ns_, {.bytes = packet.length, .protected_bytes = frame_protected_bytes(frame), .ect = ect});
   if (verdict.copies == 0) {
     pool_.give(buffer);
     return true;

@@ -54,6 +54,11 @@ void mark_ce(std::span<std::uint8_t> frame) noexcept {
 
 }  // namespace
 
+std::uint32_t frame_protected_bytes(std::span<const std::uint8_t> frame) noexcept {
+  const IpAt ip = find_ip(frame);
+  return static_cast<std::uint32_t>(ip.version == 0 ? frame.size() : kEthernetHeaderBytes);
+}
+
 bool frame_is_ect(std::span<const std::uint8_t> frame) noexcept {
   const IpAt ip = find_ip(frame);
   if (ip.version == 0) return false;

@@ -57,10 +57,7 @@ std::vector<Cell> cells() {
   return all;
 }
 
-// A flow has at most 1024 frames under way (268 MB), and one that repairs losses needs three round trips for each.
-std::uint32_t flows_of(const Cell& cell) {
-  return cell.mbps > 5000 ? 8 : 2;
-}
+constexpr std::uint32_t kFlows = 2;
 
 struct Times {
   std::uint64_t warm_ns;  // start-up, not measured
@@ -83,9 +80,9 @@ PairSetup setup_for(const Cell& cell, const Times& t) {
   setup.backward = path(cell.mbps, cell.rtt_ms, cell.loss);
   const double bdp = cell.mbps * 1e6 / 8 * cell.rtt_ms * 1e-3;
   // Half the arena is kept for flows yet to open; frames with losses take two or three round trips.
-  setup.lane.flows_max = flows_of(cell);
-  setup.lane.rx_frames_max = Lane::flow_places(setup.lane) * wire::kFramesPerFlowMax;
+  setup.lane.flows_max = kFlows;
   setup.lane.rx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(8 * bdp));
+  setup.lane.rx_frames_max = std::max<std::size_t>(2048, setup.lane.rx_arena_bytes / (128 * 1024));
   setup.tx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(6 * bdp));
   setup.lane.tx_frames_max = setup.tx_arena_bytes / (256 * 1024);
   setup.lane.packets_max = std::max<std::size_t>(65536, static_cast<std::size_t>(6 * bdp / 1400));
@@ -125,7 +122,7 @@ Figures measure(const Cell& cell) {
   LanePair world(setup_for(cell, t));
   Side& from = world.side(0);
   Side& to = world.side(1);
-  for (std::uint32_t i = 0; i < flows_of(cell); ++i)
+  for (std::uint32_t i = 0; i < kFlows; ++i)
     from.offer(*from.lane().open_flow(), kNever, 256 * 1024, 256 * 1024);
   const std::uint64_t start_ns = world.now_ns();
   world.run_until(start_ns + t.warm_ns);

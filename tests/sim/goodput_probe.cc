@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
   setup.lane.packets_max = std::max<std::size_t>(262144, static_cast<std::size_t>(6 * bdp / 1400));
   const int flows = argc > 7 ? std::atoi(argv[7]) : 2;
   setup.lane.flows_max = static_cast<std::uint32_t>(flows);
-  setup.lane.rx_frames_max = Lane::flow_places(setup.lane) * wire::kFramesPerFlowMax;
+  setup.lane.rx_frames_max = std::max<std::size_t>(2048, setup.lane.rx_arena_bytes / (128 * 1024));
   setup.contents = false;
   sim::LanePair world(setup);
   for (int i = 0; i < flows; ++i)

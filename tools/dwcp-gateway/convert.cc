@@ -54,8 +54,8 @@ LaneConfig lane_config(const Config& config) {
   lane.rx_arena_bytes = (std::size_t{config.memory.rx_mib} << 20) / peers;
   lane.window_max_bytes = std::uint64_t{config.transport.window_mib} << 20;
   lane.tx_frames_max = kBodiesMax;
-  // Records for what the frame memory can keep in flight, four times over: acknowledged ones leave late after losses.
-  lane.packets_max = std::max<std::size_t>(65536, 4 * (std::size_t{config.memory.tx_mib} << 20) / wire::kDatagramBytesMin);
+  // Records for what the frame memory can keep in flight, twice over: acknowledged ones leave late after losses.
+  lane.packets_max = std::max<std::size_t>(65536, 2 * (std::size_t{config.memory.tx_mib} << 20) / wire::kDatagramBytesMin);
   lane.keepalive_ns = config.transport.keepalive_ms * kNsPerMs;
   lane.rate_max_bytes_per_sec = config.transport.rate_max_mbps * std::uint64_t{1'000'000} / 8;
   return lane;

@@ -86,8 +86,9 @@ void Direction::accept(const RingFrame& frame, std::uint64_t arrival_ns) {
   }
   counters_.checksum_missing += frame.checksum_missing;
   const bool ect = model_.marks_ecn() && frame_is_ect(frame.bytes);
-  const Verdict verdict =
-      model_.admit(arrival_ns, {.bytes = static_cast<std::uint32_t>(frame.bytes.size()), .ect = ect});
+  const Verdict verdict = model_.admit(arrival_ns, {.bytes = static_cast<std::uint32_t>(frame.bytes.size()),
+                                                    .protected_bytes = frame_protected_bytes(frame.bytes),
+                                                    .ect = ect});
   for (std::uint8_t copy = 0; copy < verdict.copies; ++copy) {
     std::uint8_t* room = verdict.in_order ? line_->append(verdict.deliver_ns, frame.bytes.size())
                                           : line_->append_straggler(verdict.deliver_ns, frame.bytes.size());

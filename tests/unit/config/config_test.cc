@@ -68,7 +68,7 @@ TEST(config, absent_sections_have_the_defaults) {
   EXPECT_EQ(defaults.transport.session_timeout_ms, 45000U);
   EXPECT_EQ(defaults.transport.congestion, Congestion::kBbr);
   EXPECT_EQ(defaults.port.mtu_bytes, 1500);
-  EXPECT_EQ(defaults.memory.tx_mib, 128U);
+  EXPECT_EQ(defaults.memory.tx_mib, 256U);
 }
 
 TEST(config, copies_share_nothing) {

@@ -114,9 +114,9 @@ TEST(rules, peers_can_be_reached) {
 
 TEST(rules, transport_numbers_agree) {
   const auto transport = [](const std::string& keys) { return errors_of(kGood + "[transport]\n" + keys); };
-  EXPECT_NE(transport("window_mib = 129\n").find("transport.window_mib, 129, is above memory.rx_mib, 128"),
+  EXPECT_NE(transport("window_mib = 257\n").find("transport.window_mib, 257, is above memory.rx_mib, 256"),
             std::string::npos);
-  EXPECT_NE(errors_of(kGood + "[memory]\nrx_mib = 32\n").find("memory.rx_mib: transport.window_mib, 96, is above"),
+  EXPECT_NE(errors_of(kGood + "[memory]\nrx_mib = 32\n").find("memory.rx_mib: transport.window_mib, 192, is above"),
             std::string::npos);
   EXPECT_EQ(transport("window_mib = 64\n"), "");
   EXPECT_EQ(transport("keepalive_ms = 15000\n"), "");

@@ -56,6 +56,13 @@ TEST(frame_edit, ipv6_traffic_class_is_marked) {
   EXPECT_EQ(frame[15], 0x3f);
 }
 
+TEST(frame_edit, what_is_not_ip_is_protected_whole) {
+  EXPECT_EQ(frame_protected_bytes(ipv4_frame(2, false, 1)), kEthernetHeaderBytes);
+  std::vector<std::uint8_t> arp(60);
+  arp[12] = 0x08, arp[13] = 0x06;
+  EXPECT_EQ(frame_protected_bytes(arp), 60U);
+}
+
 TEST(frame_edit, short_or_foreign_frames_are_left_alone) {
   const auto whole = ipv4_frame(2, true, 1);
   for (std::size_t n = 0; n < 38; ++n) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "solo_lane.h"
 
@@ -113,9 +114,10 @@ TEST(lane, credit_is_said_when_the_largest_frame_would_not_fit) {
   const wire::CreditChunk want{.type = 4,
                                .flow = 2U,
                                .charge_limit = wire::kFrameBytesMax + wire::kCellBytes,
-                               .frame_limit = Lane::frame_window(solo.lane.config()) + 1};
+                               .frame_limit = 0U};
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&want);
-  EXPECT_NE(std::search(datagrams[0].begin(), datagrams[0].end(), bytes, bytes + sizeof(want)), datagrams[0].end());
+  EXPECT_NE(std::search(datagrams[0].begin(), datagrams[0].end(), bytes, bytes + offsetof(wire::CreditChunk, frame_limit)),
+            datagrams[0].end());
   solo.expect_drains();
 }
 
@@ -214,7 +216,78 @@ TEST(lane, paces_its_first_window) {
   const auto flow = solo.lane.open_flow();
   OwnedBody body(wire::kFrameBytesMax);
   ASSERT_TRUE(solo.lane.submit(*flow, body.body));
-  EXPECT_LE(solo.sent().size(), 8U);
+  EXPECT_LE(solo.sent().size(), 9U);  // a millisecond at 100 Mb/s
+  solo.expect_drains();
+}
+
+// Datagrams that carry the first bytes of the flow's first frame.
+std::size_t carrying_first_bytes(const std::vector<std::vector<std::uint8_t>>& datagrams) {
+  return static_cast<std::size_t>(std::count_if(datagrams.begin(), datagrams.end(), [](const auto& datagram) {
+    wire::DataChunk chunk;
+    std::memcpy(&chunk, datagram.data() + sizeof(wire::PacketHeader), sizeof(chunk));
+    return chunk.type == 3 && chunk.frame == 0U && chunk.offset == 0U;
+  }));
+}
+
+TEST(lane, bytes_lost_twice_go_twice) {
+  SoloLane solo;
+  const auto flow = solo.lane.open_flow();
+  OwnedBody first(30'000);
+  OwnedBody second(30'000);
+  ASSERT_TRUE(solo.lane.submit(*flow, first.body));
+  const auto sent = static_cast<std::uint32_t>(solo.sent_during(50 * kNsPerMs).size());
+  ASSERT_GT(sent, 5U);
+  // All but packet 0 arrive: it is lost, and goes again, once.
+  ASSERT_EQ(solo.give(solo.packet().ack(0, sent - 1, static_cast<std::uint16_t>(sent - 2))), DropReason::kNone);
+  auto repairs = solo.sent_during(5 * kNsPerMs);
+  ASSERT_EQ(repairs.size(), 1U);
+  EXPECT_EQ(carrying_first_bytes(repairs), 1U);
+  // All but the repair, which is packet `sent`: lost again, it goes twice.
+  ASSERT_TRUE(solo.lane.submit(*flow, second.body));
+  const auto more = static_cast<std::uint32_t>(solo.sent_during(20 * kNsPerMs).size());
+  solo.now_ns += 60 * kNsPerMs;
+  ASSERT_EQ(solo.give(solo.packet().ack(0, sent + more, static_cast<std::uint16_t>(more - 1))), DropReason::kNone);
+  repairs = solo.sent_during(5 * kNsPerMs);
+  EXPECT_EQ(repairs.size(), 2U);
+  EXPECT_EQ(carrying_first_bytes(repairs), 2U);
+  solo.expect_drains();
+}
+
+TEST(lane, frame_windows_grow_and_never_promise_more_than_there_are) {
+  LaneConfig config = small_config();
+  config.rx_arena_bytes = 24 * wire::kFrameBytesMax;
+  config.rx_frames_max = 480;
+  SoloLane solo(config);
+  const auto flow = solo.lane.open_flow();
+  OwnedBody probe(100);
+  ASSERT_TRUE(solo.lane.submit(*flow, probe.body));  // for an RTT
+  (void)solo.sent();
+  solo.now_ns += 100 * kNsPerMs;
+  ASSERT_EQ(solo.give(solo.packet().ack(0, 0, 0)), DropReason::kNone);
+  std::uint32_t windows = 0;
+  std::uint32_t sent = 1;
+  for (const std::uint32_t id : {2U, 4U, 6U}) {
+    std::uint32_t limit = Lane::frame_window(config);
+    for (std::uint32_t frame = 0; frame < 1500; ++frame) {
+      ASSERT_EQ(solo.give(solo.packet().data(id, frame, 10, 0, 10)), DropReason::kNone);
+      for (const LaneEvent& event : solo.events()) {
+        if (event.kind == LaneEventKind::kFrameReceived) solo.lane.consume(solo.now_ns, event.rx_slot);
+      }
+      solo.now_ns += kNsPerMs / 4;
+      for (const auto& datagram : solo.sent()) {
+        ++sent;
+        for (std::size_t i = 10; i + 17 <= datagram.size(); ++i) {
+          if (datagram[i] == 4 && load_be<be32>(datagram.data() + i + 1) == id)
+            limit = std::max<std::uint32_t>(limit, load_be<be32>(datagram.data() + i + 13));
+        }
+      }
+      ASSERT_EQ(solo.give(solo.packet().ack(0, sent - 1, static_cast<std::uint16_t>(sent - 1))), DropReason::kNone);
+    }
+    windows += limit - 1500;
+  }
+  const std::size_t others = Lane::flow_places(config) - 3;
+  EXPECT_GT(windows, 6 * Lane::frame_window(config));  // it did grow
+  EXPECT_LE(windows + others * Lane::frame_window(config), config.rx_frames_max);
   solo.expect_drains();
 }
 

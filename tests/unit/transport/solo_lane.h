@@ -18,7 +18,7 @@ inline LaneConfig small_config() {
   LaneConfig config;
   config.flows_max = 2;
   config.rx_arena_bytes = 12 * wire::kFrameBytesMax;
-  config.rx_frames_max = 120;
+  config.rx_frames_max = 240;
   config.tx_frames_max = 8;
   config.packets_max = 16 * SentPage::kRecords;
   return config;
