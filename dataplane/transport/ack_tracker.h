@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "base/interval_set.h"
@@ -23,6 +24,7 @@ class AckTracker {
   static constexpr std::size_t kIntervalsMax = 256;
   static constexpr std::uint64_t kDelayMaxNs = 2 * kNsPerMs;
   static constexpr std::uint32_t kEveryMax = 128;
+  static constexpr std::size_t kNewsAcks = 4;
 
   using Received = IntervalSet<PacketNumber, kIntervalsMax>;
 
@@ -44,6 +46,7 @@ class AckTracker {
       if (number < floor_) return;
       received_.insert(number, number + 1, added);
     }
+    news_low_[0] = std::min(news_low_[0], number);
     const bool in_order = number == expected();
     if (!any_ || number > largest_) {
       largest_ = number;
@@ -70,7 +73,13 @@ class AckTracker {
   void on_ack_sent() noexcept {
     unacked_ = 0;
     now_due_ = false;
+    std::shift_right(news_low_.begin(), news_low_.end(), 1);
+    news_low_[0] = kNothing;
   }
+
+  // The lowest number received since kNewsAcks ACKs ago.  An ACK that reaches down to it says every arrival kNewsAcks times:
+  // a packet that was overtaken by thousands is as sure to be heard of as one in order.
+  [[nodiscard]] PacketNumber news_low() const noexcept { return *std::min_element(news_low_.begin(), news_low_.end()); }
 
   [[nodiscard]] const Received& received() const noexcept { return received_; }
   [[nodiscard]] PacketNumber largest() const noexcept { return largest_; }
@@ -90,7 +99,10 @@ class AckTracker {
     window_packets_ = 0;
   }
 
+  static constexpr PacketNumber kNothing = ~PacketNumber{0};
+
   Received received_;
+  std::array<PacketNumber, kNewsAcks> news_low_ = {kNothing, kNothing, kNothing, kNothing};  // [0]: since the last ACK
   PacketNumber floor_ = 0;    // numbers below count as received
   PacketNumber largest_ = 0;  // valid when any_
   std::uint64_t largest_ns_ = 0;

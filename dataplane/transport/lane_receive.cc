@@ -86,10 +86,7 @@ DropReason Lane::take_chunks(std::uint64_t now_ns, Received& packet) noexcept {
 
 DropReason Lane::take_ack(std::uint64_t now_ns, Received& packet) noexcept {
   const auto* ack = packet.take<wire::AckChunk>();
-  if (ack == nullptr || ack->range_count > wire::kAckRangesMax ||
-      packet.rest.size() < ack->range_count * sizeof(wire::AckRange)) {
-    return DropReason::kMalformedChunk;
-  }
+  if (ack == nullptr || packet.rest.size() < ack->range_count * sizeof(wire::AckRange)) return DropReason::kMalformedChunk;
   if (ack->stream >= streams_.size()) return DropReason::kBadAck;
   Stream& stream = streams_[ack->stream];
   const auto* wire_ranges = reinterpret_cast<const wire::AckRange*>(packet.rest.data());

@@ -18,6 +18,8 @@ constexpr std::size_t kSecondRangeMin = 64;
 constexpr std::size_t kStreamRun = 8;
 // An ACK leaves room for data behind it; more ranges than fit wait for the next.
 constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::AckRange);
+// Ranges said in every ACK, and more only as far down as there is news.
+constexpr std::size_t kAckRangesUsual = 32;
 
 }  // namespace
 
@@ -139,7 +141,9 @@ std::size_t Lane::put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::u
   // A range longer than its field ends the list: what lies below was acknowledged long ago.
   bool whole = length == top.end - top.begin - 1;
   const std::size_t count_max = std::min(wire::kAckRangesMax, (room.size() - sizeof(ack)) / sizeof(wire::AckRange));
+  const PacketNumber news_low = received.news_low();
   for (std::size_t i = intervals.size() - 1; whole && i-- > 0 && count < count_max;) {
+    if (count >= kAckRangesUsual && intervals[i].end <= news_low) break;
     const PacketNumber gap = intervals[i + 1].begin - intervals[i].end - 1;
     if (gap > kLengthMax) break;
     length = std::min(intervals[i].end - intervals[i].begin - 1, kLengthMax);

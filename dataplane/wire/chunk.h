@@ -78,6 +78,6 @@ struct CloseChunk {
 };
 static_assert(sizeof(CloseChunk) == 2);
 
-inline constexpr std::size_t kAckRangesMax = 64;  // in one ACK chunk
+inline constexpr std::size_t kAckRangesMax = 255;  // in one ACK chunk: all that range_count can say
 
 }  // namespace dwcp::wire

@@ -253,6 +253,55 @@ TEST(lane, bytes_lost_twice_go_twice) {
   solo.expect_drains();
 }
 
+// Whether the ACK at the front of the datagram covers the number.
+bool acknowledges(const std::vector<std::uint8_t>& datagram, std::uint32_t number) {
+  const std::uint8_t* at = datagram.data() + sizeof(wire::PacketHeader);
+  wire::AckChunk ack;
+  std::memcpy(&ack, at, sizeof(ack));
+  std::uint32_t last = ack.largest;
+  std::uint32_t first = last - ack.first_length;
+  for (std::size_t i = 0; i < ack.range_count; ++i) {
+    if (number >= first && number <= last) return true;
+    wire::AckRange range;
+    std::memcpy(&range, at + sizeof(ack) + i * sizeof(range), sizeof(range));
+    last = first - range.gap - 2;
+    first = last - range.length;
+  }
+  return number >= first && number <= last;
+}
+
+TEST(lane, a_late_packet_below_many_holes_is_acknowledged) {
+  SoloLane solo;
+  constexpr std::uint32_t kLate = 101;
+  for (std::uint32_t number = 0; number < 400; number += 2) {  // every second one is missing
+    solo.number = number;
+    ASSERT_EQ(solo.give(solo.packet().ping()), DropReason::kNone);
+  }
+  (void)solo.sent_during(10 * kNsPerMs);
+  solo.number = kLate;
+  ASSERT_EQ(solo.give(solo.packet().ping()), DropReason::kNone);
+  for (int acks = 0; acks < 3; ++acks) {  // and again, should an ACK be lost
+    const auto datagrams = solo.sent_during(10 * kNsPerMs);
+    ASSERT_FALSE(datagrams.empty());
+    EXPECT_TRUE(acknowledges(datagrams.front(), kLate));
+    EXPECT_FALSE(acknowledges(datagrams.front(), kLate + 2));
+    solo.number = 402 + 2 * static_cast<std::uint32_t>(acks);
+    ASSERT_EQ(solo.give(solo.packet().ping()), DropReason::kNone);
+  }
+  (void)solo.sent_during(10 * kNsPerMs);
+  // What is old news is not said for ever.
+  for (int acks = 0; acks < 3; ++acks) {
+    solo.number = 500 + 2 * static_cast<std::uint32_t>(acks);
+    ASSERT_EQ(solo.give(solo.packet().ping()), DropReason::kNone);
+    const auto datagrams = solo.sent_during(10 * kNsPerMs);
+    ASSERT_FALSE(datagrams.empty());
+    if (acks == 2) {
+      EXPECT_LT(datagrams.front().size(), 200U);
+    }
+  }
+  solo.expect_drains();
+}
+
 TEST(lane, frame_windows_grow_and_never_promise_more_than_there_are) {
   LaneConfig config = small_config();
   config.rx_arena_bytes = 24 * wire::kFrameBytesMax;
