@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// goodput_matrix [--only KIND] [--all | --slow]: steady bulk transfers over simulated links, in virtual time, so that
-// the figures are the same on every machine.  A line per cell; exit code 1 when a cell falls below its bound.  --all
-// adds the cells that take minutes.
+// goodput_matrix [--only KIND] [--all [--shard I/N]]: steady bulk transfers over simulated links, in virtual time, so that
+// the figures are the same on every machine.  A line per cell; exit code 1 when a cell falls below its bound.  --all runs
+// the whole matrix, --shard every N-th cell of it.
 //
 // goodput: fraction of what the link can carry of frame bytes, 1 - loss not taken off.  p90: what nine of ten intervals
 // of one round trip (at least 50 ms) reach.  queue: delay added by the bottleneck's queue, in BDP, mean and p90 over
-// time.  extra: frame bytes sent again beyond the bytes the path lost.
+// time.  extra: frame bytes sent again beyond the bytes the path lost.  "rate low" is measured after a fall to a tenth of
+// the rate and against that tenth; "rate drop", "route" and "blackhole" after the event is over.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -13,21 +14,10 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/lane_pair.h"
+#include "tests/sim/matrix_cells.h"
 
 namespace dwcp::sim {
 namespace {
-
-struct Cell {
-  std::string kind;
-  double mbps;
-  double rtt_ms;
-  double loss;
-  double goodput_min;    // asserted
-  double queue_max = 1;  // asserted, of the mean
-  double extra_max = 0.01;
-  bool slow = false;
-};
 
 struct Figures {
   double goodput = 0;
@@ -36,75 +26,6 @@ struct Figures {
   double queue_p90 = 0;
   double extra = 0;
 };
-
-// Asserted of random loss; 7 to 10 % below what is measured.
-double bound(double loss) {
-  return loss >= 0.05 ? 0.82 : 0.90;
-}
-
-std::vector<Cell> cells() {
-  std::vector<Cell> all;
-  for (const double rtt : {10.0, 40.0, 80.0, 160.0, 320.0}) {
-    for (const double mbps : {100.0, 1000.0}) {
-      for (const double loss : {0.0, 0.001, 0.005, 0.01, 0.02, 0.05})
-        all.push_back({"random", mbps, rtt, loss, bound(loss)});
-    }
-  }
-  for (const char* kind : {"burst", "reorder", "duplicate", "corrupt", "ack path", "rate drop", "route"}) {
-    for (const double rtt : {10.0, 80.0, 320.0}) all.push_back({kind, 200, rtt, 0.005, 0.87});
-  }
-  all.push_back({.kind = "random", .mbps = 10000, .rtt_ms = 320, .loss = 0.01, .goodput_min = 0.85, .slow = true});
-  return all;
-}
-
-constexpr std::uint32_t kFlows = 2;
-
-struct Times {
-  std::uint64_t warm_ns;  // start-up, not measured
-  std::uint64_t total_ns;
-  std::uint64_t event_ns;  // of the change, when the kind has one
-};
-
-Times times(const Cell& cell) {
-  const auto rtt_ns = static_cast<std::uint64_t>(cell.rtt_ms * 1e6);
-  Times t{.warm_ns = std::max(3 * kNsPerSec / 2, 30 * rtt_ns), .total_ns = 0, .event_ns = kNever};
-  t.total_ns = t.warm_ns + std::max(kNsPerSec * 3 / 2, 20 * rtt_ns);
-  return t;
-}
-
-PairSetup setup_for(const Cell& cell, const Times& t) {
-  PairSetup setup;
-  setup.contents = false;
-  setup.share_slots = true;
-  setup.forward = path(cell.mbps, cell.rtt_ms, cell.loss);
-  setup.backward = path(cell.mbps, cell.rtt_ms, cell.loss);
-  const double bdp = cell.mbps * 1e6 / 8 * cell.rtt_ms * 1e-3;
-  // Half the arena is kept for flows yet to open; frames with losses take two or three round trips.
-  setup.lane.flows_max = kFlows;
-  setup.lane.rx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(8 * bdp));
-  setup.lane.rx_frames_max = std::max<std::size_t>(2048, setup.lane.rx_arena_bytes / (128 * 1024));
-  setup.tx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(6 * bdp));
-  setup.lane.tx_frames_max = setup.tx_arena_bytes / (256 * 1024);
-  setup.lane.packets_max = std::max<std::size_t>(65536, static_cast<std::size_t>(6 * bdp / 1400));
-  LinkProfile& there = setup.forward;
-  const std::uint64_t mid_ns = t.warm_ns + kNsPerSec;  // the virtual clock starts at one second
-  if (cell.kind == "burst") there.loss = 0, there.burst_loss = {.rate = 0.01, .mean_length = 20};
-  if (cell.kind == "reorder") there.reorder = 0.02, there.reorder_extra_ns = there.delay_ns / 2;
-  if (cell.kind == "duplicate") there.duplicate = setup.backward.duplicate = 0.05;
-  if (cell.kind == "corrupt") there.corrupt = setup.backward.corrupt = 0.005;
-  if (cell.kind == "ack path") setup.backward = path(cell.mbps / 20, cell.rtt_ms, 0.1);
-  if (cell.kind == "rate drop") {
-    there.changes.push_back({.at_ns = mid_ns - t.warm_ns / 2, .rate_bps = there.rate_bps / 10});
-    there.changes.push_back({.at_ns = mid_ns - t.warm_ns / 4, .rate_bps = there.rate_bps});
-  }
-  if (cell.kind == "route") {
-    for (LinkProfile* p : {&setup.forward, &setup.backward}) {
-      p->changes.push_back({.at_ns = mid_ns - t.warm_ns / 2, .delay_ns = p->delay_ns * 3 / 2});
-      p->delay_fall_reorders = true;
-    }
-  }
-  return setup;
-}
 
 double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
@@ -117,12 +38,11 @@ double mean(const std::vector<double>& values) {
 }
 
 Figures measure(const Cell& cell) {
-  Times t = times(cell);
-  if (cell.kind == "rate drop" || cell.kind == "route") t.warm_ns *= 2, t.total_ns += t.warm_ns / 2;
-  LanePair world(setup_for(cell, t));
+  const CellTimes t = matrix_times(cell);
+  LanePair world(matrix_setup(cell, t));
   Side& from = world.side(0);
   Side& to = world.side(1);
-  for (std::uint32_t i = 0; i < kFlows; ++i)
+  for (std::uint32_t i = 0; i < kMatrixFlows; ++i)
     from.offer(*from.lane().open_flow(), kNever, 256 * 1024, 256 * 1024);
   const std::uint64_t start_ns = world.now_ns();
   world.run_until(start_ns + t.warm_ns);
@@ -130,7 +50,7 @@ Figures measure(const Cell& cell) {
   const std::uint64_t datagram = from.lane().datagram_bytes();
   const double payload_share = static_cast<double>(datagram - 10 - 16 - 17) /
                                static_cast<double>(datagram + DatagramPipe::kUdpIpv4OverheadBytes);
-  const double bytes_per_ns = cell.mbps * 1e6 / 8 * 1e-9;
+  const double bytes_per_ns = cell.measured_mbps() * 1e6 / 8 * 1e-9;
   const auto interval_ns = std::max<std::uint64_t>(50 * kNsPerMs, static_cast<std::uint64_t>(cell.rtt_ms * 1e6));
   std::vector<double> rates;
   std::vector<double> queues;
@@ -170,6 +90,7 @@ bool run(const Cell& cell) {
   const Figures f = measure(cell);
   std::string fault;
   if (f.goodput < cell.goodput_min) fault += "  goodput below " + std::to_string(cell.goodput_min);
+  if (f.goodput_p90 < cell.p90_min) fault += "  p90 below " + std::to_string(cell.p90_min);
   if (f.queue_mean > cell.queue_max) fault += "  queue above " + std::to_string(cell.queue_max);
   if (f.extra > cell.extra_max) fault += "  extra above " + std::to_string(cell.extra_max);
   std::printf("%-9s %6.0f Mb/s %4.0f ms %5.1f %%  goodput %.3f p90 %.3f  queue %.3f p90 %.3f BDP  extra %+.4f%s\n",
@@ -185,23 +106,25 @@ bool run(const Cell& cell) {
 int main(int argc, char** argv) {
   std::string only;
   bool all = false;
-  bool slow = false;
+  std::size_t shard = 0;
+  std::size_t shards = 1;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
       only = argv[++i];
     } else if (std::strcmp(argv[i], "--all") == 0) {
       all = true;
-    } else if (std::strcmp(argv[i], "--slow") == 0) {
-      slow = true;
+    } else if (std::strcmp(argv[i], "--shard") == 0 && i + 1 < argc &&
+               std::sscanf(argv[++i], "%zu/%zu", &shard, &shards) == 2 && shard < shards) {
+      continue;
     } else {
-      return std::fprintf(stderr, "usage: goodput_matrix [--only KIND] [--all | --slow]\n"), 2;
+      return std::fprintf(stderr, "usage: goodput_matrix [--only KIND] [--all] [--shard I/N]\n"), 2;
     }
   }
   bool good = true;
-  for (const auto& cell : dwcp::sim::cells()) {
-    if ((!only.empty() && cell.kind != only) || (cell.slow && !all && !slow)) continue;
-    if (slow && !cell.slow) continue;
-    good = dwcp::sim::run(cell) && good;
+  std::size_t place = 0;
+  for (const auto& cell : dwcp::sim::matrix_cells()) {
+    if ((!only.empty() && cell.kind != only) || (!all && cell.tier != dwcp::sim::Tier::kCi)) continue;
+    if (place++ % shards == shard) good = dwcp::sim::run(cell) && good;
   }
   return good ? 0 : 1;
 }
