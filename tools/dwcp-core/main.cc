@@ -2,8 +2,8 @@
 // dwcp-core [EAL arguments] -- source|sink [options]
 //
 // One end of a lane on one core, for tools/bench core: the gateway's port, net role and loop as they are, and FrameRole in
-// the codec's place.  No hello, no control thread: both ends know the session.  One JSON line when the window is over;
-// then it goes on until SIGTERM, so that the other end's window is whole too.
+// the codec's place.  No hello, no control thread: both ends know the session.  One JSON line when the window is over; then
+// it goes on, so that the other end's window is whole too.  SIGUSR1 stops the polling ("stopped"), SIGTERM ends it.
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -43,7 +43,23 @@ struct Arguments {
 
 LcoreLoop* running_loop = nullptr;
 
-void stop_running(int) { running_loop->stop(); }
+volatile sig_atomic_t ending = 0;
+
+void stop_running(int number) {
+  if (number != SIGUSR1) ending = 1;
+  running_loop->stop();
+}
+
+// Polling has stopped: the other end may go now.  A memif device unmaps its memory when its peer goes, whoever polls it.
+void wait_for_end() {
+  sigset_t term, before;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  sigprocmask(SIG_BLOCK, &term, &before);
+  std::cout << "stopped" << std::endl;
+  while (ending == 0) sigsuspend(&before);
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+}
 
 // As the gateway's with its default configuration.
 NetRoleConfig net_config(const Arguments& arguments, const PortInfo& port, const TscClock& clock) {
@@ -84,15 +100,18 @@ void print(const Arguments& arguments, const NetRole& net, const core::Reading& 
   const auto idle = static_cast<double>(end.idle_cycles - begin.idle_cycles);
   // Of the time the thread really had, what was not empty polling.
   const double busy_s = cpu_s * busy / (busy + idle);
+  const double port_share = static_cast<double>(end.port_cycles - begin.port_cycles) / busy;
   const std::uint64_t packets = arguments.source ? end.port.tx_packets - begin.port.tx_packets
                                                  : end.port.rx_packets - begin.port.rx_packets;
+  const double cycles_per_packet = busy_s * static_cast<double>(TscClock().hz()) / static_cast<double>(packets);
   std::cout << json{{"role", arguments.source ? "source" : "sink"},
                     {"seconds", seconds},
                     {"cpu_s", cpu_s},
                     {"busy_s", busy_s},
                     {"tsc_hz", TscClock().hz()},
                     {"packets", packets},
-                    {"cycles_per_packet", busy_s * static_cast<double>(TscClock().hz()) / static_cast<double>(packets)},
+                    {"cycles_per_packet", cycles_per_packet},
+                    {"port_cycles_per_packet", cycles_per_packet * port_share},
                     {"frame_gbps", static_cast<double>(end.frame_bytes - begin.frame_bytes) * 8e-9 / seconds},
                     {"tx_packets", end.port.tx_packets - begin.port.tx_packets},
                     {"rx_packets", end.port.rx_packets - begin.port.rx_packets},
@@ -115,7 +134,7 @@ int run(const Arguments& arguments) {
   port_config.rx_descriptors = port_config.tx_descriptors = arguments.ring_packets;
   auto port = DpdkPort::open(port_config);
   if (!port) throw std::runtime_error(port.error());
-  PortQueue& queue = (*port)->queue(0);
+  core::MeteredQueue queue((*port)->queue(0));
   const TscClock clock;
   const NetRoleConfig config = net_config(arguments, queue.info(), clock);
   MigrationTable migrations(1);
@@ -133,8 +152,10 @@ int run(const Arguments& arguments) {
   meter.set_loop(loop);
   running_loop = &loop;
   signal(SIGTERM, stop_running);
+  signal(SIGUSR1, stop_running);
   signal(SIGINT, stop_running);
   loop.run();
+  wait_for_end();
   for (NetToControl message; control.to_control.pop(message);) delete message.start;
   if (frames.failed()) throw std::runtime_error("the flow ended");
   return 0;

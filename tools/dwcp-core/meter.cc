@@ -28,6 +28,7 @@ Reading Meter::read(std::uint64_t now_ns) const noexcept {
   reading.cpu_ns = static_cast<std::uint64_t>(cpu.tv_sec) * kNsPerSec + static_cast<std::uint64_t>(cpu.tv_nsec);
   reading.busy_cycles = loop_->counters().busy_cycles.get();
   reading.idle_cycles = loop_->counters().idle_cycles.get();
+  reading.port_cycles = queue_.cycles();
   reading.frame_bytes = frames_.frame_bytes();
   reading.port = queue_.counters();
   reading.lane = net_.lane(0).counters();

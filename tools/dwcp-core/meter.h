@@ -11,8 +11,8 @@
 #include "dataplane/lcore/lcore_loop.h"
 #include "dataplane/lcore/net_role.h"
 #include "dataplane/lcore/role.h"
-#include "drivers/port.h"
 #include "tools/dwcp-core/frame_role.h"
+#include "tools/dwcp-core/metered_queue.h"
 
 namespace dwcp::core {
 
@@ -21,6 +21,7 @@ struct Reading {
   std::uint64_t cpu_ns = 0;       // of this thread, user and system
   std::uint64_t busy_cycles = 0;  // of the time-stamp counter, in rounds that found work; includes time stolen by others
   std::uint64_t idle_cycles = 0;
+  std::uint64_t port_cycles = 0;  // of the busy ones, in the driver
   std::uint64_t frame_bytes = 0;
   PortCounters port;
   StreamCounters packets;
@@ -36,7 +37,7 @@ class Meter final : public Role {
  public:
   using Take = std::function<void(const Reading& begin, const Reading& end)>;
 
-  Meter(const MeterConfig& config, const NetRole& net, const PortQueue& queue, const FrameRole& frames, Take take)
+  Meter(const MeterConfig& config, const NetRole& net, const MeteredQueue& queue, const FrameRole& frames, Take take)
       : config_(config), net_(net), queue_(queue), frames_(frames), take_(std::move(take)) {}
   // The loop this runs in.
   void set_loop(const LcoreLoop& loop) noexcept { loop_ = &loop; }
@@ -50,7 +51,7 @@ class Meter final : public Role {
 
   MeterConfig config_;
   const NetRole& net_;
-  const PortQueue& queue_;
+  const MeteredQueue& queue_;
   const FrameRole& frames_;
   Take take_;
   const LcoreLoop* loop_ = nullptr;
