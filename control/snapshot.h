@@ -116,6 +116,7 @@ struct PortSnapshot {
   std::uint64_t tx_packets = 0;
   std::uint64_t tx_bytes = 0;
   std::uint64_t tx_full = 0;
+  std::uint64_t tx_given_up = 0;
   std::uint64_t tx_no_buffer = 0;
   std::uint64_t rx_missed = 0;  // by the device, for want of descriptors
 };

@@ -105,6 +105,7 @@ void visit_fields(const PortSnapshot& s, Visit&& visit) {
   visit("tx_packets", s.tx_packets);
   visit("tx_bytes", s.tx_bytes);
   visit("tx_full", s.tx_full);
+  visit("tx_given_up", s.tx_given_up);
   visit("tx_no_buffer", s.tx_no_buffer);
   visit("rx_missed", s.rx_missed);
 }

@@ -11,7 +11,7 @@
 //   queue.release(rx.first(n))       ... and takes them back
 //   n = queue.reserve(tx)            the port lends n empty buffers ...
 //   ... write tx[i].data, set tx[i].length and flags ...
-//   queue.send(tx.first(n))          ... and takes every one of them back, sent or not
+//   k = queue.send(tx.first(n))      ... and takes the first k back; the others stay lent: send them again, or cancel()
 #pragma once
 
 #include <array>
@@ -40,7 +40,7 @@ struct RxPacket {
   void* handle = nullptr;  // the port's own
 };
 
-// A buffer for a frame to send.  `data` is lent by reserve() until send() or cancel().
+// A buffer for a frame to send.  `data` is lent by reserve() until send() takes it or cancel().
 struct TxPacket {
   std::uint8_t* data = nullptr;
   std::uint32_t capacity = 0;  // bytes at data
@@ -65,7 +65,7 @@ struct PortCounters {
   std::uint64_t rx_bytes = 0;
   std::uint64_t tx_packets = 0;
   std::uint64_t tx_bytes = 0;
-  std::uint64_t tx_full = 0;       // packets given back unsent because the queue stayed full after bounded retries
+  std::uint64_t tx_full = 0;       // send() calls that could not take all because the queue stayed full after bounded retries
   std::uint64_t tx_no_buffer = 0;  // reserve() calls that could not lend all that was asked for
 };
 
@@ -82,9 +82,9 @@ class PortQueue {
   // Fills packets[0..n) with empty buffers and returns n, which is less than asked when buffers are short.
   [[nodiscard]] virtual std::size_t reserve(std::span<TxPacket> packets) noexcept = 0;
 
-  // Sends in order and takes all buffers back.  Returns how many the queue accepted; the others are dropped and counted
-  // (the transport repairs them as it would any loss).
-  virtual std::size_t send(std::span<const TxPacket> packets) noexcept = 0;
+  // Sends in order and returns how many it took, the first of them; their buffers are the port's again.  Fewer than offered
+  // when the queue is full: the others stay lent, so that a port slower than its lcore holds the sender back and loses nothing.
+  [[nodiscard]] virtual std::size_t send(std::span<const TxPacket> packets) noexcept = 0;
 
   // Gives reserved buffers back unsent.
   virtual void cancel(std::span<const TxPacket> packets) noexcept = 0;

@@ -20,7 +20,7 @@
 namespace dwcp::inet {
 
 struct ChecksumSum {
-  std::uint64_t value = 0;  // at most 2^40 or so: folded by fold()
+  std::uint64_t value = 0;  // at most 2^48 or so: folded by fold()
 };
 
 [[nodiscard]] ChecksumSum add(ChecksumSum sum, const std::uint8_t* data, std::size_t length) noexcept;

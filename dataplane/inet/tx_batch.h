@@ -5,7 +5,7 @@
 //   n = queue.reserve(buffers);
 //   TxBatch out(buffers.first(n));
 //   host.poll(now, out);
-//   queue.send(buffers.first(out.size()));   queue.cancel(buffers.subspan(out.size(), n - out.size()));
+//   taken = queue.send(buffers.first(out.size()));   queue.cancel(buffers.subspan(out.size(), n - out.size()));
 #pragma once
 
 #include <cstddef>

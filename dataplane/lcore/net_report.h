@@ -40,6 +40,7 @@ struct NetReport {
   std::uint64_t now_ns = 0;
   bool link_up = false;
   PortCounters port{};
+  std::uint64_t tx_given_up = 0;  // packets the port did not take for so long that they were dropped
   inet::DropCounters inet_drops{};
   wire::DropCounters wire_drops{};  // lanes' included
   std::uint64_t control_ring_full = 0;

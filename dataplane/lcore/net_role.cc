@@ -59,6 +59,7 @@ std::size_t NetRole::step(std::uint64_t now_ns) noexcept {
   work += take_lane_events(now_ns);
   if (now_ns >= housekeeping_ns_) {
     housekeeping_ns_ = now_ns + kHousekeepingNs;
+    give_up_stuck(now_ns);
     poll_host(now_ns);
     resolve_next_hops();
     check_sessions(now_ns);
@@ -68,6 +69,7 @@ std::size_t NetRole::step(std::uint64_t now_ns) noexcept {
 }
 
 std::uint64_t NetRole::deadline_ns() noexcept {
+  if (tx_waiting_ != 0) return 0;
   std::uint64_t least = host_.next_deadline();
   for (const auto& link : links_) {
     if (link->lane.active()) least = std::min(least, link->lane.deadline_ns());
@@ -198,6 +200,7 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
   report.now_ns = now_ns;
   report.link_up = queue_.link_up();
   report.port = queue_.counters();
+  report.tx_given_up = tx_given_up_;
   report.inet_drops = parser_.drops();
   for (std::size_t i = 0; i < inet::kDropReasons; ++i) report.inet_drops.counts[i] += host_.counters().drops.counts[i];
   report.wire_drops = drops_;

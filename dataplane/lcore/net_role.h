@@ -109,6 +109,7 @@ class NetRole final : public Role {
   std::size_t transmit_lane(std::uint64_t now_ns, std::size_t index) noexcept;
   [[nodiscard]] std::span<TxPacket> tx_buffers() noexcept;
   void tx_send(std::size_t count) noexcept;
+  void give_up_stuck(std::uint64_t now_ns) noexcept;
   void poll_host(std::uint64_t now_ns) noexcept;
 
   // net_frames.cc
@@ -134,8 +135,12 @@ class NetRole final : public Role {
   std::vector<std::unique_ptr<Link>> links_;
 
   std::array<RxPacket, kBurstMax> rx_{};
-  std::array<TxPacket, kBurstMax> tx_{};  // [0, tx_ready_) reserved from the port
+  std::array<TxPacket, kBurstMax> tx_{};  // [0, tx_ready_) reserved from the port, the first tx_waiting_ of them written
   std::size_t tx_ready_ = 0;
+  std::size_t tx_waiting_ = 0;            // what the port had no room for; nothing new is written before it has gone
+  std::uint64_t tx_moved_ns_ = 0;         // when the port last took something or had nothing waiting, as housekeeping saw it
+  std::uint64_t tx_moved_packets_ = 0;    // its counter then
+  std::uint64_t tx_given_up_ = 0;
   std::array<TxDatagram, kBurstMax> datagrams_{};
 
   wire::DropCounters drops_{};  // datagrams no lane wanted

@@ -8,20 +8,45 @@ namespace dwcp {
 namespace {
 
 constexpr std::size_t kBurstsPerStep = 4;
+// Longer than any port that works at all needs for a burst, shorter than a PTO in distress.
+constexpr std::uint64_t kTxStuckNs = 100 * kNsPerMs;
 
 }  // namespace
 
-// The buffers on hand, topped up from the port.
+// The buffers on hand, topped up from the port; none while the port is full.
 std::span<TxPacket> NetRole::tx_buffers() noexcept {
+  if (tx_waiting_ != 0) tx_send(0);
+  if (tx_waiting_ != 0) return {};
   if (tx_ready_ < tx_.size() / 2) tx_ready_ += queue_.reserve(std::span(tx_).subspan(tx_ready_));
   return std::span(tx_).first(tx_ready_);
 }
 
-// Sends the first `count` of them; the rest move up.
+// Sends what waits and the first `count` of the buffers on hand; what the port does not take waits, the rest moves up.
 void NetRole::tx_send(std::size_t count) noexcept {
-  queue_.send(std::span(tx_).first(count));
-  std::copy(tx_.begin() + static_cast<std::ptrdiff_t>(count), tx_.begin() + static_cast<std::ptrdiff_t>(tx_ready_), tx_.begin());
-  tx_ready_ -= count;
+  const std::size_t offered = tx_waiting_ + count;
+  const std::size_t taken = queue_.send(std::span(tx_).first(offered));
+  std::copy(tx_.begin() + static_cast<std::ptrdiff_t>(taken), tx_.begin() + static_cast<std::ptrdiff_t>(tx_ready_), tx_.begin());
+  tx_ready_ -= taken;
+  tx_waiting_ = offered - taken;
+}
+
+// A port that takes nothing must not keep the lane's buffers for good: what waits would be stale, and its first frame may be
+// what it refuses.  The transport repairs it as it would any loss.
+void NetRole::give_up_stuck(std::uint64_t now_ns) noexcept {
+  const std::uint64_t packets = queue_.counters().tx_packets;
+  if (tx_waiting_ == 0 || packets != tx_moved_packets_) {
+    tx_moved_packets_ = packets;
+    tx_moved_ns_ = now_ns;
+    return;
+  }
+  if (now_ns < tx_moved_ns_ + kTxStuckNs) return;
+  queue_.cancel(std::span(tx_).first(tx_waiting_));
+  std::copy(tx_.begin() + static_cast<std::ptrdiff_t>(tx_waiting_), tx_.begin() + static_cast<std::ptrdiff_t>(tx_ready_),
+            tx_.begin());
+  tx_moved_ns_ = now_ns;
+  tx_given_up_ += tx_waiting_;
+  tx_ready_ -= tx_waiting_;
+  tx_waiting_ = 0;
 }
 
 void NetRole::poll_host(std::uint64_t now_ns) noexcept {

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint32_t kL2Overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
 constexpr std::uint32_t kVlanRoom = 2 * RTE_VLAN_HLEN;
+constexpr std::uint32_t kJumboMtu = 9000;
 constexpr unsigned kPoolCache = 256;  // per lcore, of RTE_MEMPOOL_CACHE_MAX_SIZE 512
 
 constexpr std::uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
@@ -57,13 +58,21 @@ std::uint16_t data_room(std::uint16_t mtu) {
   return static_cast<std::uint16_t>((frame + 1023) / 1024 * 1024 + RTE_PKTMBUF_HEADROOM);
 }
 
-// What the device takes, its own overhead reckoned as rte_ethdev does.
-std::uint32_t largest_mtu(const rte_eth_dev_info& device) {
+// net_memif reports the plain Ethernet frame as its largest, and carries whatever fits into its buffers.
+bool understates_frames(const rte_eth_dev_info& device) { return std::strcmp(device.driver_name, "net_memif") == 0; }
+
+// What rte_ethdev lets the device be configured for, its own overhead reckoned as it does.
+std::uint32_t configurable_mtu(const rte_eth_dev_info& device) {
   const bool bounded = device.max_mtu != UINT16_MAX;
   const std::uint32_t overhead =
       bounded && device.max_rx_pktlen > device.max_mtu ? device.max_rx_pktlen - device.max_mtu : kL2Overhead;
   const std::uint32_t by_frame = device.max_rx_pktlen > overhead ? device.max_rx_pktlen - overhead : 0;
   return std::min<std::uint32_t>(device.max_mtu, by_frame);
+}
+
+// What the device takes.
+std::uint32_t largest_mtu(const rte_eth_dev_info& device) {
+  return understates_frames(device) ? kJumboMtu : configurable_mtu(device);
 }
 
 }  // namespace
@@ -111,7 +120,7 @@ expected<void, std::string> DpdkPort::bring_up(const DpdkPortConfig& config) {
   if (const auto result = plan_buffers(config); !result) return result;
 
   rte_eth_conf conf{};
-  conf.rxmode.mtu = config.mtu;
+  conf.rxmode.mtu = std::min<std::uint32_t>(config.mtu, configurable_mtu(device));
   info_.rx_checksum = (device.rx_offload_capa & kRxChecksums) == kRxChecksums;
   info_.tx_checksum = (device.tx_offload_capa & kTxChecksums) == kTxChecksums;
   if (info_.rx_checksum) conf.rxmode.offloads |= kRxChecksums;

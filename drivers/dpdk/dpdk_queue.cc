@@ -99,7 +99,9 @@ std::size_t DpdkQueue::send(std::span<const TxPacket> packets) noexcept {
   std::size_t sent = 0;
   while (!packets.empty()) {
     const std::size_t n = std::min(packets.size(), kBurstMax);
-    sent += send_burst(packets.first(n));
+    const std::size_t taken = send_burst(packets.first(n));
+    sent += taken;
+    if (taken < n) break;
     packets = packets.subspan(n);
   }
   return sent;
@@ -129,10 +131,7 @@ std::size_t DpdkQueue::send_burst(std::span<const TxPacket> packets) noexcept {
     sent = static_cast<std::uint16_t>(
         sent + rte_eth_tx_burst(port_id_, queue_id_, mbufs + sent, static_cast<std::uint16_t>(n - sent)));
   }
-  if (sent < n) [[unlikely]] {
-    rte_pktmbuf_free_bulk(mbufs + sent, static_cast<unsigned>(n - sent));
-    counters_.tx_full += static_cast<std::uint64_t>(n - sent);
-  }
+  if (sent < n) [[unlikely]] ++counters_.tx_full;
   // Of the descriptions, not of the buffers: those may belong to the peer by now.
   for (std::uint16_t i = 0; i < sent; ++i) counters_.tx_bytes += packets[i].length;
   counters_.tx_packets += sent;

@@ -17,8 +17,8 @@ namespace dwcp {
 
 class DpdkQueue final : public PortQueue {
  public:
-  // Offers of a full TX ring before the rest of a burst is given up: a ring that drains at all frees room within
-  // them, and the transport repairs what is lost.
+  // Offers of a full TX ring before the rest of a burst is left to the caller: a ring that drains at all frees room within
+  // them.
   static constexpr unsigned kTxOffers = 8;
 
   DpdkQueue(std::uint16_t port_id, std::uint16_t queue_id, rte_mempool* pool, const PortInfo& info) noexcept
@@ -27,7 +27,7 @@ class DpdkQueue final : public PortQueue {
   [[nodiscard]] std::size_t receive(std::span<RxPacket> packets) noexcept override;
   void release(std::span<const RxPacket> packets) noexcept override;
   [[nodiscard]] std::size_t reserve(std::span<TxPacket> packets) noexcept override;
-  std::size_t send(std::span<const TxPacket> packets) noexcept override;
+  [[nodiscard]] std::size_t send(std::span<const TxPacket> packets) noexcept override;
   void cancel(std::span<const TxPacket> packets) noexcept override;
   [[nodiscard]] const PortInfo& info() const noexcept override { return info_; }
   [[nodiscard]] const PortCounters& counters() const noexcept override { return counters_; }

@@ -61,19 +61,18 @@ void FakePort::cancel(std::span<const TxPacket> packets) noexcept {
 }
 
 std::size_t FakePort::send(std::span<const TxPacket> packets) noexcept {
-  std::size_t accepted = 0;
+  if (packets.size() > send_max_) {
+    ++counters_.tx_full;
+    packets = packets.first(send_max_);
+  }
   for (const TxPacket& packet : packets) {
     const std::uint32_t buffer = buffer_of(packet.handle);
-    if (send_one(packet, buffer)) {
-      ++accepted;
-    } else {
-      pool_.give(buffer);
-    }
+    if (!send_one(packet, buffer)) pool_.give(buffer);
   }
-  return accepted;
+  return packets.size();
 }
 
-// Returns whether the queue accepted the frame; the buffer then belongs to the wire or, if the link lost the frame, is
+// Returns whether the frame went out; the buffer then belongs to the wire or, if the link lost the frame, is
 // back in the pool.
 bool FakePort::send_one(const TxPacket& packet, std::uint32_t buffer) noexcept {
   DWCP_ASSERT(!packet.offload);  // info().tx_checksum is false

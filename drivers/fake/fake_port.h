@@ -36,11 +36,15 @@ class FakePort final : public PortQueue {
   std::size_t receive(std::span<RxPacket> packets) noexcept override;
   void release(std::span<const RxPacket> packets) noexcept override;
   std::size_t reserve(std::span<TxPacket> packets) noexcept override;
-  std::size_t send(std::span<const TxPacket> packets) noexcept override;
+  // Takes all but what limit_send() leaves, and drops and counts what cannot go.
+  [[nodiscard]] std::size_t send(std::span<const TxPacket> packets) noexcept override;
   void cancel(std::span<const TxPacket> packets) noexcept override;
   [[nodiscard]] const PortInfo& info() const noexcept override { return info_; }
   [[nodiscard]] const PortCounters& counters() const noexcept override { return counters_; }
   [[nodiscard]] bool link_up() noexcept override { return carrier_ && model_ != nullptr; }
+
+  // From now on one send() takes so many frames at the most: a queue that is nearly full, or with 0 stuck.
+  void limit_send(std::size_t frames) noexcept { send_max_ = frames; }
 
   [[nodiscard]] const FakePortCounters& fake_counters() const noexcept { return fake_counters_; }
   [[nodiscard]] std::size_t rx_waiting() const noexcept { return rx_.size(); }
@@ -63,6 +67,7 @@ class FakePort final : public PortQueue {
 
   PortInfo info_;
   std::size_t rx_frames_max_;
+  std::size_t send_max_ = ~std::size_t{0};
   BufferPool& pool_;
   const std::uint64_t& now_ns_;
   bool carrier_ = true;

@@ -277,6 +277,7 @@ void Collector::collect_port(const NetReport& report, Snapshot& out) const {
   port.tx_packets = report.port.tx_packets;
   port.tx_bytes = report.port.tx_bytes;
   port.tx_full = report.port.tx_full;
+  port.tx_given_up = report.tx_given_up;
   port.tx_no_buffer = report.port.tx_no_buffer;
 }
 

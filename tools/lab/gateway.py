@@ -13,6 +13,7 @@ from lab.sites import GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6, PREFIX_BITS, WAN_INTE
 MEMORY_MIB = 512
 # af_packet rings of 4096 frames: 48 ms at 1 Gb/s, so that a gateway may be off the CPU that long without loss.
 _VDEV = f"net_af_packet0,iface={WAN_INTERFACE},framesz=2048,framecnt=4096,blocksz=65536"
+_LCORES = "0@(0-1),1@(0-1)"
 _CONFIG = """# SPDX-License-Identifier: Apache-2.0
 schema = 1
 
@@ -20,7 +21,7 @@ schema = 1
 name = "site-{site}"
 
 [port]
-device = "net_af_packet0"
+device = "{device}"
 mtu_bytes = {mtu}
 {family} = "{address}/{prefix}"
 vlan = {vlan}
@@ -48,18 +49,19 @@ connect = "{connect}"
 
 class Gateway:
     """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML; ipv6: speak
-    IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none."""
+    IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none; vdev, lcores: EAL's --vdev and --lcores."""
 
     def __init__(self, build, sites, site, work, listeners=(), services=(), extra="",
-                 eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0):
+                 eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0, vdev=_VDEV, lcores=_LCORES):
         self.site = site
         self.name = f"site-{site}"
         self._build = build
         self.runtime = pathlib.Path(work) / f"run-{site}"
         self.runtime.mkdir(exist_ok=True)
         self.config_path = pathlib.Path(work) / f"{self.name}.toml"
-        self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra, ipv6, vlan))
-        argv = [build.tool("dwcp-gateway"), "--lcores", "0@(0-1),1@(0-1)", "--no-pci", "--vdev", _VDEV,
+        self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra, ipv6, vlan,
+                                           vdev.split(",")[0]))
+        argv = [build.tool("dwcp-gateway"), "--lcores", lcores, "--no-pci", "--vdev", vdev,
                 *map(str, eal), "--", "--config", self.config_path]
         self.process = Process(f"gateway {self.name}", argv, pathlib.Path(work) / f"gateway-{site}.log",
                                sites.namespace[site])
@@ -115,11 +117,12 @@ class Gateway:
         raise LabError(f"gateway {self.name}: the migration did not end within {deadline_s:g} s")
 
 
-def render(site, mtu, runtime, listeners=(), services=(), extra="", ipv6=False, vlan=0):
+def render(site, mtu, runtime, listeners=(), services=(), extra="", ipv6=False, vlan=0,
+           device="net_af_packet0"):
     far = other(site)
     addresses = GATEWAY_ADDRESS_V6 if ipv6 else GATEWAY_ADDRESS
     text = _CONFIG.format(site=site, far=far, mtu=mtu, family="ipv6" if ipv6 else "ipv4", address=addresses[site],
-                          prefix=64 if ipv6 else PREFIX_BITS, vlan=vlan, far_address=addresses[far], runtime=runtime)
+                          prefix=64 if ipv6 else PREFIX_BITS, vlan=vlan, device=device, far_address=addresses[far], runtime=runtime)
     for name, (listen, service) in dict(listeners).items():
         text += _LISTENER.format(name=name, listen=listen, far=far, service=service)
     for name, connect in dict(services).items():

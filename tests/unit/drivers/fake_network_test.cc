@@ -109,8 +109,8 @@ TEST(fake_network, mtu_is_enforced_on_both_sides) {
   FakePort& large = net.add_port({.mtu = 1800});
   FakePort& small = net.add_port({.mtu = 1000});
   net.connect(large, small, {}, {}, 1);
-  EXPECT_EQ(send_frames(large, 1, 1819, 1), 0U);
-  EXPECT_EQ(send_frames(large, 1, 13, 1), 0U);
+  EXPECT_EQ(send_frames(large, 1, 1819, 1), 1U);
+  EXPECT_EQ(send_frames(large, 1, 13, 1), 1U);
   EXPECT_EQ(large.fake_counters().tx_invalid, 2U);
   EXPECT_EQ(send_frames(large, 1, 1818, 1), 1U);
   EXPECT_EQ(send_frames(large, 1, 1018, 1), 1U);
@@ -125,8 +125,9 @@ TEST(fake_network, carrier_loss_is_seen_and_ends) {
   p.net.set_carrier(p.a, false);
   EXPECT_FALSE(p.a.link_up());
   EXPECT_TRUE(p.b.link_up());
-  EXPECT_EQ(send_frames(p.a, 4, 100, 1), 0U);
+  EXPECT_EQ(send_frames(p.a, 4, 100, 1), 4U);
   EXPECT_EQ(p.a.fake_counters().tx_no_carrier, 4U);
+  EXPECT_EQ(p.a.counters().tx_packets, 0U);
   p.net.set_carrier(p.a, true);
   EXPECT_EQ(send_frames(p.a, 4, 100, 1), 4U);
   EXPECT_EQ(p.net.buffers_available(), 252U);
