@@ -217,7 +217,7 @@ TEST(ecn, counts_fit_behind_the_most_ranges) {
   config.datagram_bytes = wire::kDatagramBytesMin;
   EcnLane solo(config);
   (void)solo.sent_marked();
-  for (const std::uint8_t stream : {0, 1}) {
+  for (const std::uint8_t stream : {std::uint8_t{0}, std::uint8_t{1}}) {
     for (std::uint32_t n = 0; n < 2 * AckTracker::kIntervalsMax; n += 2) {
       auto packet = sim::Packet(kSession, stream, n).ping();
       ASSERT_EQ(solo.give_marked(packet, stream == 0 ? Ecn::kEct0 : Ecn::kCe), DropReason::kNone);
