@@ -77,6 +77,7 @@ struct TransportConfig {
   std::uint32_t streams_initial = 0;  // per lane
   StreamCoupling coupling = StreamCoupling::kLink;
   Congestion congestion = Congestion::kBbr;
+  bool ecn = false;
   std::uint32_t rate_max_mbps = 0;  // of the whole link, UDP payload; 0: no cap
   std::uint32_t session_timeout_ms = 0;
   std::uint32_t keepalive_ms = 0;

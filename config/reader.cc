@@ -153,6 +153,10 @@ void Reader::require_all(std::string_view section, const std::string& path, cons
 
 void Reader::read_key(const KeySpec& key, const std::string& path, const RawValue& value) {
   if (key.type == KeyType::kInteger) return read_integer(key, path, value);
+  if (key.type == KeyType::kBoolean) {
+    if (value.kind == RawValue::Kind::kBoolean) return key.set_boolean(config_, value.text == "true");
+    return fail(path, "wrong type: a boolean is needed, not " + std::string(value.kind_name()), "allowed: " + allowed_text(key));
+  }
   if (value.kind != RawValue::Kind::kText) {
     return fail(path, "wrong type: a string is needed, not " + std::string(value.kind_name()),
                 "allowed: " + allowed_text(key));

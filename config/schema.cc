@@ -138,6 +138,14 @@ constexpr KeySpec choice(std::string_view section, std::string_view name, std::s
   return key;
 }
 
+constexpr KeySpec boolean(std::string_view section, std::string_view name, std::string_view default_text,
+                          std::string_view doc, std::string_view reason, void (*set)(Config&, bool)) {
+  KeySpec key;
+  key.section = section, key.name = name, key.type = KeyType::kBoolean, key.default_text = default_text;
+  key.doc = doc, key.reason = reason, key.set_boolean = set;
+  return key;
+}
+
 enum class Need : bool { kOptional, kRequired };
 
 constexpr KeySpec text(std::string_view section, std::string_view name, Need need, std::string_view default_text,
@@ -151,6 +159,7 @@ constexpr KeySpec text(std::string_view section, std::string_view name, Need nee
 
 #define DWCP_SET(field, type) [](Config& c, std::int64_t value) { c.field = static_cast<type>(value); }
 #define DWCP_PICK(field, type) [](Config& c, std::size_t index) { c.field = static_cast<type>(index); }
+#define DWCP_FLAG(field) [](Config& c, bool value) { c.field = value; }
 #define DWCP_TEXT(take, ...) [](Config& c, const std::string& value) { return take(c.__VA_ARGS__); }
 
 constexpr KeySpec required(KeySpec key) {
@@ -251,6 +260,12 @@ const KeySpec kKeys[] = {
            "It models bandwidth and RTT, so stray loss on a long path does not halve the rate as it does for cubic and "
            "newreno.",
            DWCP_PICK(transport.congestion, Congestion)),
+    boolean("transport", "ecn", "true",
+            "Send data as ECT(0) on paths that prove to carry it, and slow down for CE marks (RFC 3168, RFC 9000 section "
+            "13.4).",
+            "A router that marks tells of a queue before it overflows, so nothing is lost and nothing sent twice. A path "
+            "that clears, rewrites or drops the mark is found out within ten packets and used without.",
+            DWCP_FLAG(transport.ecn)),
     integer("transport", "rate_max_mbps", "Mb/s", "0", 0, 400000,
             "A ceiling on the UDP payload this gateway sends to one peer. 0: none.",
             "Congestion control finds the rate; a cap is for links shared by contract.",
@@ -347,6 +362,7 @@ const KeySpec kKeys[] = {
 
 #undef DWCP_SET
 #undef DWCP_PICK
+#undef DWCP_FLAG
 #undef DWCP_TEXT
 
 }  // namespace
@@ -375,6 +391,8 @@ std::string allowed_text(const KeySpec& key) {
                std::string(choice_name) + '"';
       }
       return out;
+    case KeyType::kBoolean:
+      return "true or false";
     case KeyType::kText:
       return std::string(key.form);
   }
@@ -390,6 +408,7 @@ void apply_default(const KeySpec& key, Config& config) {
     key.set_integer(config, number);
     return;
   }
+  if (key.type == KeyType::kBoolean) return key.set_boolean(config, value == "true");
   value = value.substr(1, value.size() - 2);
   if (key.type == KeyType::kText) {
     const std::string fault = key.set_text(config, std::string(value));

@@ -22,6 +22,7 @@ namespace dwcp {
 enum class KeyType : std::uint8_t {
   kInteger,  // min..max, set by set_integer
   kChoice,   // one of choices, set by set_choice
+  kBoolean,  // true or false, set by set_boolean
   kText,     // whatever set_text accepts
 };
 
@@ -41,6 +42,7 @@ struct KeySpec {
   std::string_view reason;                    // why this default; empty when there is none
   void (*set_integer)(Config&, std::int64_t) = nullptr;
   void (*set_choice)(Config&, std::size_t) = nullptr;
+  void (*set_boolean)(Config&, bool) = nullptr;
   // Returns what is wrong with the text, empty when it was taken.
   std::string (*set_text)(Config&, const std::string&) = nullptr;
 };

@@ -53,6 +53,12 @@ struct PeerSnapshot {
   std::uint64_t packets_lost = 0;
   std::uint64_t packets_retransmitted = 0;
   std::uint64_t packets_spurious = 0;  // declared lost, and then acknowledged
+  std::uint64_t ecn_streams_capable = 0;  // active ones whose path carries ECN marks
+  std::uint64_t ecn_streams_failed = 0;   // and ones whose path or peer does not
+  std::uint64_t ecn_packets_tx = 0;       // sent as ECT(0)
+  std::uint64_t ecn_ce_tx = 0;            // of those, marked on the way: congestion towards the peer
+  std::uint64_t ecn_ce_rx = 0;            // marked among those received: congestion from the peer
+  std::uint64_t ecn_violations = 0;       // times the peer's counts contradicted what was sent
 };
 
 struct MigrationSnapshot {

@@ -44,6 +44,12 @@ void visit_fields(const PeerSnapshot& s, Visit&& visit) {
   visit("packets_lost", s.packets_lost);
   visit("packets_retransmitted", s.packets_retransmitted);
   visit("packets_spurious", s.packets_spurious);
+  visit("ecn_streams_capable", s.ecn_streams_capable);
+  visit("ecn_streams_failed", s.ecn_streams_failed);
+  visit("ecn_packets_tx", s.ecn_packets_tx);
+  visit("ecn_ce_tx", s.ecn_ce_tx);
+  visit("ecn_ce_rx", s.ecn_ce_rx);
+  visit("ecn_violations", s.ecn_violations);
 }
 
 template <typename Visit>

@@ -80,7 +80,7 @@ void NetRole::take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram
       if (index >= links_.size()) return drop(wire::DropReason::kWrongSession);
       Lane& lane = links_[index]->lane;
       if (!lane.active() || lane.session().local_session != session) return drop(wire::DropReason::kWrongSession);
-      (void)lane.receive(now_ns, bytes);  // counts its own drops
+      (void)lane.receive(now_ns, bytes, static_cast<Ecn>(datagram.ecn));  // counts its own drops
       return;
     }
   }

@@ -26,6 +26,8 @@ struct LaneReport {
   std::uint64_t window_bytes = 0;
   std::uint64_t in_flight_bytes = 0;
   StreamCounters packets{};  // summed over streams
+  EcnCounts ecn_received{};  // likewise
+  std::array<std::uint32_t, kEcnStates> ecn_streams{};  // active streams by EcnState
   LaneCounters lane{};
 };
 

@@ -221,7 +221,11 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();
     out.in_flight_bytes = lane.in_flight_bytes();
     out.window_bytes = lane.window_bytes();
-    for (const auto& stream : lane.streams()) out.packets += stream->counters();
+    for (const auto& stream : lane.streams()) {
+      out.packets += stream->counters();
+      out.ecn_received += stream->received().ecn();
+      if (stream->state() == StreamState::kActive) ++out.ecn_streams[static_cast<std::size_t>(stream->ecn_state())];
+    }
   }
   report.neighbours = 0;
   for (const inet::Neighbour& entry : host_.neighbours().entries()) {

@@ -91,7 +91,8 @@ std::size_t NetRole::transmit_lane(std::uint64_t now_ns, std::size_t index) noex
     const inet::UdpTemplate& header = link.headers[stream];
     buffers[i].length = static_cast<std::uint32_t>(header_bytes + datagrams_[i].length);
     buffers[i].offload = false;
-    header.write(buffers[i].data, static_cast<std::uint16_t>(datagrams_[i].length), 0, checksum_mode_);
+    header.write(buffers[i].data, static_cast<std::uint16_t>(datagrams_[i].length),
+                 static_cast<std::uint8_t>(datagrams_[i].ecn), checksum_mode_);
     if (checksum_mode_ == inet::ChecksumMode::kOffload) header.describe(buffers[i]);
   }
   if (n != 0) tx_send(n);

@@ -3,13 +3,15 @@
 //
 // An ACK is due after ack_every() ack-eliciting packets, at once when a packet shows a new gap, or kDelayMaxNs after the
 // first one not yet acknowledged.  ack_every() follows the arrival rate, so that a fast stream is acknowledged about once
-// per interval (a millisecond, or an eighth of the RTT when that is less) and a slow one every second packet.
+// per interval (a millisecond, or an eighth of the RTT when that is less) and a slow one every second packet.  The first of
+// a run of CE marks is told at once (RFC 9000 §13.2.1, and RFC 8257 §3.2 for a run), for it is congestion as it begins.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 
+#include "base/ecn.h"
 #include "base/interval_set.h"
 #include "base/time.h"
 #include "dataplane/transport/ids.h"
@@ -38,7 +40,11 @@ class AckTracker {
   }
 
   // Records an admitted packet.
-  void on_received(std::uint64_t now_ns, PacketNumber number, bool ack_eliciting, std::uint64_t rtt_ns) noexcept {
+  void on_received(std::uint64_t now_ns, PacketNumber number, bool ack_eliciting, std::uint64_t rtt_ns,
+                   Ecn ecn = Ecn::kNotEct) noexcept {
+    ecn_.add(ecn);
+    const bool run_begins = ecn == Ecn::kCe && !ce_run_;
+    ce_run_ = ecn == Ecn::kCe;
     PacketNumber added = 0;
     if (received_.insert(number, number + 1, added) == Received::Inserted::kFull) {
       floor_ = received_.intervals().front().end;
@@ -56,7 +62,7 @@ class AckTracker {
     if (!ack_eliciting) return;
     if (unacked_ == 0) first_unacked_ns_ = now_ns;
     ++unacked_;
-    if (!in_order) now_due_ = true;
+    if (!in_order || run_begins) now_due_ = true;
     measure_rate(now_ns, rtt_ns);
   }
 
@@ -85,6 +91,8 @@ class AckTracker {
   [[nodiscard]] PacketNumber largest() const noexcept { return largest_; }
   [[nodiscard]] std::uint64_t largest_ns() const noexcept { return largest_ns_; }
   [[nodiscard]] std::uint32_t ack_every() const noexcept { return every_; }
+  // What the packets received came with: to be told once any() came.
+  [[nodiscard]] const EcnCounts& ecn() const noexcept { return ecn_; }
 
  private:
   void measure_rate(std::uint64_t now_ns, std::uint64_t rtt_ns) noexcept {
@@ -112,6 +120,8 @@ class AckTracker {
   std::uint64_t delay_ns_ = kDelayMaxNs;
   std::uint32_t unacked_ = 0;
   std::uint32_t every_ = 2;
+  EcnCounts ecn_;
+  bool ce_run_ = false;  // the last packet came marked
   bool now_due_ = false;
   bool any_ = false;
 };

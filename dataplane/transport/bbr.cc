@@ -59,6 +59,9 @@ std::uint64_t Bbr::bdp_bytes() const noexcept {
   return static_cast<std::uint64_t>(static_cast<double>(bandwidth()) * static_cast<double>(min_rtt_ns_) * 1e-9);
 }
 
+// Room for what the loops and the peer's ACKs batch up: two milliseconds at the rate.
+std::uint64_t Bbr::batch_bytes() const noexcept { return 3 * std::uint64_t{config_.datagram_bytes} + pacing_ / 500; }
+
 std::uint64_t Bbr::initial_bdp_bytes() const noexcept {
   return static_cast<std::uint64_t>(static_cast<double>(config_.rate_initial_bytes_per_sec) * static_cast<double>(min_rtt_ns_) * 1e-9);
 }
@@ -69,11 +72,18 @@ std::uint64_t Bbr::grown_in_startup(const AckSample& sample) const noexcept {
   return used ? window_ + sample.acked_bytes : window_;
 }
 
+// What a probe of ours met is over when it is drained; marks at other times say that the model's product is too much.
+std::uint64_t Bbr::ecn_bound_least() const noexcept {
+  const bool probed = state_ == State::kProbeBw && phase_ <= 2;  // its marks come a round trip later
+  return std::max(probed ? bdp_bytes() + batch_bytes() : scaled(kInFlightBeta, bdp_bytes()), window_min());
+}
+
 bool Bbr::round_has_queue() const noexcept {
   return round_min_rtt_ns_ != kNever && round_min_rtt_ns_ > min_rtt_ns_ + std::max(min_rtt_ns_ / 8, kNsPerMs);
 }
 
 void Bbr::on_ack(const AckSample& sample) noexcept {
+  ecn_.on_ack(sample.ecn_ce_packets, sample.ecn_acked_packets);
   update_round(sample);
   update_bandwidth(sample);
   update_extra_acked(sample);
@@ -93,6 +103,7 @@ void Bbr::on_persistent_congestion(std::uint64_t now_ns) noexcept {
   min_rtt_seen_ns_ = now_ns > kMinRttWindowNs ? now_ns - kMinRttWindowNs : 0;
   in_flight_max_ = ~std::uint64_t{0};
   ambient_loss_ = 0;
+  ecn_ = {};
   // What an outage took says nothing about the pipe: start-up, if still under way, goes on as from its beginning.
   round_lost_ = 0;
   full_bandwidth_ = 0;
@@ -172,8 +183,9 @@ void Bbr::end_round(const AckSample& sample) noexcept {
   const bool lossy = enough && ((queue && loss > kLossWithQueue + 1.5 * ambient_loss_) ||
                                 loss > kLossWithoutQueue + 2 * ambient_loss_);
   if (!queue && !probing_up && !lossy) ambient_loss_ += (loss - ambient_loss_) / 8;
+  const bool marked = ecn_.end_round(std::max(round_in_flight_max_, sample.in_flight_bytes), ecn_bound_least());
   check_full_pipe(lossy, queue, sample.app_limited);
-  bound_in_flight(sample, lossy);
+  bound_in_flight(sample, lossy, marked);
   round_acked_ = 0;
   round_lost_ = 0;
   round_min_rtt_ns_ = kNever;
@@ -196,20 +208,23 @@ void Bbr::check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept {
   }
 }
 
-// Start-up ends within a round once round trips, sample after sample, show the queue it builds (after HyStart++, RFC 9406):
-// waiting for the bandwidth of three rounds to stand still would fill the buffer and lose what overflows.
+// Start-up ends within a round once round trips, or marks, sample after sample show the queue it builds (after HyStart++,
+// RFC 9406): waiting for the bandwidth of three rounds to stand still would fill the buffer and lose what overflows.
 void Bbr::check_startup_queue(const AckSample& sample) noexcept {
   if (round_start_) queue_samples_ = 0;
   if (full_pipe_ || sample.rtt_ns == 0) return;
   const bool queue = sample.rtt_ns > min_rtt_ns_ + std::clamp(min_rtt_ns_ / 8, kStartupQueueMinNs, kStartupQueueMaxNs);
-  queue_samples_ = queue ? queue_samples_ + 1 : 0;
+  const bool marked = 2 * sample.ecn_ce_packets > sample.ecn_acked_packets;
+  queue_samples_ = queue || marked ? queue_samples_ + 1 : 0;
   if (queue_samples_ >= kStartupQueueSamples && !sample.app_limited) full_pipe_ = true;
 }
 
-void Bbr::bound_in_flight(const AckSample& sample, bool lossy) noexcept {
-  if (lossy) {
+void Bbr::bound_in_flight(const AckSample& sample, bool lossy, bool marked) noexcept {
+  if (lossy || marked) {
     const std::uint64_t reached = std::min(std::max(round_in_flight_max_, sample.in_flight_bytes), in_flight_max_);
-    in_flight_max_ = std::max({scaled(kInFlightBeta, reached), bdp_bytes() / 2, window_min()});
+    const std::uint64_t least = lossy ? bdp_bytes() / 2 : bdp_bytes() + batch_bytes();
+    in_flight_max_ = std::max({scaled(kInFlightBeta, reached), least, window_min()});
+    bound_growth_ = lossy ? 4 : 16;
     if (state_ == State::kProbeBw && phase_ == 0) {
       phase_ = 1;
       phase_start_ns_ = sample.now_ns;
@@ -218,7 +233,7 @@ void Bbr::bound_in_flight(const AckSample& sample, bool lossy) noexcept {
   }
   // A probe that went through without congestive loss earns more room.
   if (in_flight_max_ != ~std::uint64_t{0} && state_ == State::kProbeBw && phase_ == 0) {
-    in_flight_max_ += std::max<std::uint64_t>(in_flight_max_ / 4, window_min());
+    in_flight_max_ += std::max<std::uint64_t>(in_flight_max_ / bound_growth_, window_min());
     if (in_flight_max_ > 4 * bdp_bytes()) in_flight_max_ = ~std::uint64_t{0};
   }
 }
@@ -258,12 +273,13 @@ void Bbr::advance_phase(const AckSample& sample) noexcept {
   const bool elapsed = sample.now_ns - phase_start_ns_ > min_rtt_ns_;
   bool next = elapsed;
   // The probe goes on until it has had its effect; the drain ends as soon as it has.
-  if (gain > 1) next = elapsed && (sample.in_flight_bytes >= scaled(gain, bdp_bytes()) || round_lost_ != 0 || sample.app_limited ||
-                                   sample.now_ns - phase_start_ns_ > 3 * min_rtt_ns_);
+  if (gain > 1) next = elapsed && (sample.in_flight_bytes >= scaled(gain, bdp_bytes()) || round_lost_ != 0 || ecn_.marked() ||
+                                   sample.app_limited || sample.now_ns - phase_start_ns_ > 3 * min_rtt_ns_);
   if (gain < 1) next = elapsed || sample.in_flight_bytes <= bdp_bytes();
   if (!next) return;
   phase_ = (phase_ + 1) % kProbeGains.size();
   phase_start_ns_ = sample.now_ns;
+  if (phase_ == 0) ecn_.lift();
 }
 
 void Bbr::enter_probe_rtt(std::uint64_t) noexcept {
@@ -299,15 +315,13 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
   if (sample.smoothed_rtt_ns != 0) pacing_ = std::max(pacing_, window_min() * kNsPerSec / sample.smoothed_rtt_ns);
   if (config_.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config_.rate_max_bytes_per_sec);
 
-  // Room for what the loops and the peer's ACKs batch up: two milliseconds at the rate.
-  const std::uint64_t quanta = 3 * std::uint64_t{config_.datagram_bytes} + pacing_ / 500;
-  const std::uint64_t extra = std::max(extra_acked_[0], extra_acked_[1]) + quanta;
+  const std::uint64_t extra = std::max(extra_acked_[0], extra_acked_[1]) + batch_bytes();
   if (full_pipe_) {
     window_ = std::min(window_ + sample.acked_bytes, scaled(kWindowGain, bdp_bytes()) + extra);
   } else {
     window_ = std::max(grown_in_startup(sample), initial_bdp_bytes());
   }
-  if (state_ != State::kStartup) window_ = std::min(window_, in_flight_max_);
+  if (state_ != State::kStartup) window_ = std::min({window_, in_flight_max_, ecn_.bytes()});
   if (state_ == State::kProbeRtt) window_ = std::min(window_, bdp_bytes() / 2);
   window_ = std::max(window_, window_min());
 }

@@ -10,7 +10,8 @@
 //                                                             ProbeRtt
 //
 // Loss counts as congestion only when it exceeds the ambient rate, which is learned in rounds without a queue, and when
-// the round's least RTT shows a queue, or when it is heavy (a policer or a shallow buffer shows no queue).
+// the round's least RTT shows a queue, or when it is heavy (a policer or a shallow buffer shows no queue).  ECN marks are
+// congestion without such doubts: see ecn_bound.h.
 #pragma once
 
 #include <array>
@@ -18,6 +19,7 @@
 
 #include "base/time.h"
 #include "dataplane/transport/congestion_control.h"
+#include "dataplane/transport/ecn_bound.h"
 
 namespace dwcp {
 
@@ -57,6 +59,7 @@ class Bbr final : public CongestionControl {
 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] double ambient_loss() const noexcept { return ambient_loss_; }
+  [[nodiscard]] const EcnBound& ecn() const noexcept { return ecn_; }
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept { return min_rtt_ns_; }
 
  private:
@@ -65,6 +68,8 @@ class Bbr final : public CongestionControl {
 
   [[nodiscard]] std::uint64_t bandwidth() const noexcept { return bandwidth_max_; }
   [[nodiscard]] std::uint64_t bdp_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t batch_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t ecn_bound_least() const noexcept;
   [[nodiscard]] std::uint64_t initial_bdp_bytes() const noexcept;
   [[nodiscard]] std::uint64_t grown_in_startup(const AckSample& sample) const noexcept;
   [[nodiscard]] std::uint64_t window_min() const noexcept { return 4ULL * config_.datagram_bytes; }
@@ -77,7 +82,7 @@ class Bbr final : public CongestionControl {
   void end_round(const AckSample& sample) noexcept;
   void check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept;
   void check_startup_queue(const AckSample& sample) noexcept;
-  void bound_in_flight(const AckSample& sample, bool lossy) noexcept;
+  void bound_in_flight(const AckSample& sample, bool lossy, bool marked) noexcept;
   void advance_state(const AckSample& sample) noexcept;
   void enter_probe_bw(std::uint64_t now_ns) noexcept;
   void advance_phase(const AckSample& sample) noexcept;
@@ -93,8 +98,10 @@ class Bbr final : public CongestionControl {
   std::uint64_t bandwidth_max_ = 0;
   std::uint64_t min_rtt_ns_ = 0;  // 0 = none yet
   std::uint64_t min_rtt_seen_ns_ = 0;
-  std::uint64_t in_flight_max_ = ~std::uint64_t{0};  // learned from congestive loss
+  std::uint64_t in_flight_max_ = ~std::uint64_t{0};  // learned from congestive loss and from marks
+  std::uint64_t bound_growth_ = 4;                   // a probe earns one part of this: after marks in small steps
   double ambient_loss_ = 0;
+  EcnBound ecn_;
 
   // The round in progress.
   std::uint64_t round_ = 0;

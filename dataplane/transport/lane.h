@@ -55,6 +55,7 @@ struct LaneConfig {
   std::uint64_t keepalive_ns = kNsPerSec;        // a ping after this long without asking the peer for anything
   std::uint64_t rate_max_bytes_per_sec = 0;      // per lane; 0 = no cap
   CongestionKind congestion = CongestionKind::kBbr;
+  bool ecn = true;                               // send ECT(0) where a path proves to carry it
 };
 
 // What the hello settled.
@@ -93,6 +94,7 @@ struct TxDatagram {
   std::uint32_t length = 0;
   StreamId stream{};
   std::uint8_t path = 0;  // which of the stream's 5-tuples: see Stream::path()
+  Ecn ecn = Ecn::kNotEct;  // for its IP header
 };
 
 struct LaneCounters {
@@ -136,8 +138,8 @@ class Lane final : private SentSink {
   [[nodiscard]] bool drained() const noexcept;
 
   // --- Network side --------------------------------------------------------------------------------------------------
-  // A datagram whose session is ours.  kNone when taken.
-  wire::DropReason receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram) noexcept;
+  // A datagram whose session is ours, and what its IP header said.  kNone when taken.
+  wire::DropReason receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram, Ecn ecn = Ecn::kNotEct) noexcept;
   // Writes due datagrams to batch[0..n) and returns n; less than batch.size() when nothing more may go now.
   [[nodiscard]] std::size_t transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) noexcept;
   void on_time(std::uint64_t now_ns) noexcept;

@@ -47,6 +47,7 @@ Streams Lane::make_streams(const LaneSession& session) {
   for (std::size_t i = 0; i < count; ++i) {
     CongestionGroup& group = *streams.groups[i % groups];
     streams.all.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, group));
+    if (config_.ecn) streams.all.back()->enable_ecn();
   }
   // The hello has proven that the peer is there, so one stream carries data from the first packet on; the others prove their
   // paths first.

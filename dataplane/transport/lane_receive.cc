@@ -30,7 +30,7 @@ struct Lane::Received {
   }
 };
 
-DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram) noexcept {
+DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram, Ecn ecn) noexcept {
   const auto drop = [this](DropReason reason) {
     ++counters_.drops[static_cast<std::size_t>(reason)];
     return reason;
@@ -55,7 +55,7 @@ DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> dat
   ++stream.counters().packets_received;
   stream.counters().bytes_received += datagram.size();
   stream.received().on_received(now_ns, number, packet.ack_eliciting,
-                                stream.rtt().sampled() ? stream.rtt().smoothed_ns() : 8 * kNsPerMs);
+                                stream.rtt().sampled() ? stream.rtt().smoothed_ns() : 8 * kNsPerMs, ecn);
   last_received_ns_ = now_ns;
   return DropReason::kNone;
 }
@@ -69,7 +69,8 @@ DropReason Lane::take_chunks(std::uint64_t now_ns, Received& packet) noexcept {
         packet.rest = packet.rest.subspan(1);
         packet.ack_eliciting = true;
         break;
-      case wire::ChunkType::kAck: reason = take_ack(now_ns, packet); break;
+      case wire::ChunkType::kAck:
+      case wire::ChunkType::kAckEcn: reason = take_ack(now_ns, packet); break;
       case wire::ChunkType::kData: reason = take_data(now_ns, packet); break;
       case wire::ChunkType::kCredit: reason = take_credit(packet); break;
       case wire::ChunkType::kReset: reason = take_reset(packet); break;
@@ -91,6 +92,13 @@ DropReason Lane::take_ack(std::uint64_t now_ns, Received& packet) noexcept {
   Stream& stream = streams_[ack->stream];
   const auto* wire_ranges = reinterpret_cast<const wire::AckRange*>(packet.rest.data());
   packet.rest = packet.rest.subspan(ack->range_count * sizeof(wire::AckRange));
+  EcnCounts ecn;
+  const bool with_ecn = ack->type == static_cast<std::uint8_t>(wire::ChunkType::kAckEcn);
+  if (with_ecn) {
+    const auto* counts = packet.take<wire::AckEcnCounts>();
+    if (counts == nullptr) return DropReason::kMalformedChunk;
+    ecn = {.ect0 = counts->ect0, .ect1 = counts->ect1, .ce = counts->ce};
+  }
 
   std::array<AckedRange, wire::kAckRangesMax + 1> ranges;
   std::size_t count = 0;
@@ -105,7 +113,8 @@ DropReason Lane::take_ack(std::uint64_t now_ns, Received& packet) noexcept {
     ranges[count++] = {.first = last - wire_ranges[i].length, .last = last};
   }
   const std::uint64_t delay_ns = std::uint64_t{ack->delay_8us} * 8 * kNsPerUs;
-  return stream.on_ack(now_ns, {ranges.data(), count}, delay_ns, *this) ? DropReason::kNone : DropReason::kBadAck;
+  const bool taken = stream.on_ack(now_ns, {ranges.data(), count}, delay_ns, *this, with_ecn ? &ecn : nullptr);
+  return taken ? DropReason::kNone : DropReason::kBadAck;
 }
 
 DropReason Lane::take_credit(Received& packet) noexcept {

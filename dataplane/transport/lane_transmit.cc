@@ -17,7 +17,7 @@ constexpr std::size_t kSecondRangeMin = 64;
 // that the streams' loads stay even within a frame.
 constexpr std::size_t kStreamRun = 8;
 // An ACK leaves room for data behind it; more ranges than fit wait for the next.
-constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::AckRange);
+constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::AckRange) + sizeof(wire::AckEcnCounts);
 // Ranges said in every ACK, and more only as far down as there is news.
 constexpr std::size_t kAckRangesUsual = 32;
 
@@ -103,6 +103,7 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   out.stream = stream.id();
   out.path = stream.path();
   stream.on_sent(now_ns, record, size, eliciting);
+  out.ecn = record.ect ? Ecn::kEct0 : Ecn::kNotEct;
   // A copy follows (see Lane::repair): on another stream, and perhaps another path.
   if (record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy) stream_run_ = kStreamRun;
   return true;
@@ -130,7 +131,8 @@ std::size_t Lane::put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::u
   constexpr PacketNumber kLengthMax = 0xffff;
 
   const auto& top = intervals.back();
-  ack.type = static_cast<std::uint8_t>(wire::ChunkType::kAck);
+  const bool with_ecn = received.ecn().any();
+  ack.type = static_cast<std::uint8_t>(with_ecn ? wire::ChunkType::kAckEcn : wire::ChunkType::kAck);
   ack.stream = raw(stream.id());
   ack.largest = static_cast<std::uint32_t>(top.end - 1);
   ack.delay_8us = static_cast<std::uint16_t>(
@@ -140,7 +142,8 @@ std::size_t Lane::put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::u
   std::size_t count = 0;
   // A range longer than its field ends the list: what lies below was acknowledged long ago.
   bool whole = length == top.end - top.begin - 1;
-  const std::size_t count_max = std::min(wire::kAckRangesMax, (room.size() - sizeof(ack)) / sizeof(wire::AckRange));
+  const std::size_t count_max =
+      std::min(wire::kAckRangesMax, (room.size() - sizeof(ack) - sizeof(wire::AckEcnCounts)) / sizeof(wire::AckRange));
   const PacketNumber news_low = received.news_low();
   for (std::size_t i = intervals.size() - 1; whole && i-- > 0 && count < count_max;) {
     if (count >= kAckRangesUsual && intervals[i].end <= news_low) break;
@@ -155,7 +158,13 @@ std::size_t Lane::put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::u
   ack.range_count = static_cast<std::uint8_t>(count);
   stream.received().on_ack_sent();
   ++counters_.acks_sent;
-  return sizeof(ack) + count * sizeof(wire::AckRange);
+  const std::size_t size = sizeof(ack) + count * sizeof(wire::AckRange);
+  if (!with_ecn) return size;
+  auto& counts = *reinterpret_cast<wire::AckEcnCounts*>(room.data() + size);
+  counts.ect0 = static_cast<std::uint32_t>(received.ecn().ect0);
+  counts.ect1 = static_cast<std::uint32_t>(received.ecn().ect1);
+  counts.ce = static_cast<std::uint32_t>(received.ecn().ce);
+  return size + sizeof(counts);
 }
 
 std::size_t Lane::put_resets(SentPacket& record, std::span<std::uint8_t> room) noexcept {

@@ -50,6 +50,7 @@ struct SentPacket {
   bool app_limited : 1 = false;
   bool has_credit : 1 = false;
   bool has_reset : 1 = false;
+  bool ect : 1 = false;  // sent as ECT(0)
 };
 
 struct SentPage {

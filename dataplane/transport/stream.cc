@@ -26,6 +26,8 @@ void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes
     return;
   }
   packet.state = SentState::kOutstanding;
+  packet.ect = ecn_.on_sent(now_ns, sent_.next() - 1, rtt_.pto_ns(kPeerAckDelayMaxNs));
+  counters_.ecn_packets_sent += packet.ect;
   in_flight_bytes_ += bytes;
   group_.on_sent(packet);
   last_eliciting_sent_ns_ = now_ns;
@@ -43,14 +45,15 @@ const SentPacket* Stream::oldest_outstanding() noexcept {
   return nullptr;
 }
 
-bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, std::uint64_t ack_delay_ns,
-                    SentSink& sink) noexcept {
+bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, std::uint64_t ack_delay_ns, SentSink& sink,
+                    const EcnCounts* ecn) noexcept {
   if (ranges.empty() || ranges.front().last >= sent_.next()) return false;
   AckSample sample;
   sample.now_ns = now_ns;
   const bool others_heard = hears_others(now_ns);
   const PacketNumber largest = ranges.front().last;
-  if (!any_acked_ || largest > largest_acked_) {
+  const bool raised = !any_acked_ || largest > largest_acked_;
+  if (raised) {
     any_acked_ = true;
     largest_acked_ = largest;
     // §5.1: a sample only from the largest packet, and only when it is newly acknowledged.
@@ -77,7 +80,9 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
     }
   }
   sample.lost_bytes = detect_losses(now_ns, others_heard, sink);
+  if (raised) take_ecn(ecn, sample);
   if (sample.acked_bytes != 0) {
+    if (pto_count_ >= EcnValidator::kSilentPtos) ecn_.restart(sent_.next());
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
     probe_interval_ns_ = kProbeMinNs;
@@ -92,6 +97,12 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
   return true;
 }
 
+void Stream::take_ecn(const EcnCounts* counts, AckSample& sample) noexcept {
+  sample.ecn_ce_packets = ecn_.on_ack(counts);
+  counters_.ecn_ce_reported += sample.ecn_ce_packets;
+  counters_.ecn_violations = ecn_.violations();
+}
+
 void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber last, AckSample& sample,
                           SentSink& sink) noexcept {
   for (PacketNumber number = std::max(first, sent_.base()); number <= last; ++number) {
@@ -103,6 +114,10 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
       in_flight_bytes_ -= packet.bytes;
       group_.on_settled(packet.bytes);
     }
+    if (packet.ect) {
+      ecn_.on_acked(number);
+      ++sample.ecn_acked_packets;
+    }
     sample.acked_bytes += packet.bytes;
     ++counters_.packets_acked;
     group_.on_acked(now_ns, packet);
@@ -113,6 +128,7 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
 
 void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept {
   ++counters_.losses_spurious;
+  if (packet.ect) ecn_.on_spurious(number);
   group_.control().on_spurious_loss(packet.bytes);
   // Tolerate the reordering just seen: its extent in packets, and in time one eighth of an RTT at a step.
   reorder_packets_ = std::clamp(largest_acked_ - number + 1, reorder_packets_, kReorderPacketsMax);
@@ -158,7 +174,7 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, Sen
     if (!in_run) run_start_ns = packet.sent_ns;
     in_run = true;
     run_ns = std::max(run_ns, packet.sent_ns - run_start_ns);
-    lose(packet, sink);
+    lose(loss_scan_, sink);
   }
   if (lost_bytes != 0 && rtt_.sampled() && run_ns > kPersistentPtos * rtt_.pto_ns(kPeerAckDelayMaxNs)) {
     ++counters_.persistent_congestions;
@@ -170,7 +186,9 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, Sen
   return lost_bytes;
 }
 
-void Stream::lose(SentPacket& packet, SentSink& sink) noexcept {
+void Stream::lose(PacketNumber number, SentSink& sink) noexcept {
+  SentPacket& packet = sent_[number];
+  if (packet.ect) ecn_.on_lost(number);
   packet.state = SentState::kLost;
   in_flight_bytes_ -= packet.bytes;
   group_.on_settled(packet.bytes);
@@ -180,7 +198,7 @@ void Stream::lose(SentPacket& packet, SentSink& sink) noexcept {
 
 void Stream::lose_all(SentSink& sink) noexcept {
   for (PacketNumber number = std::max(loss_scan_, sent_.base()); number < sent_.next(); ++number) {
-    if (sent_[number].state == SentState::kOutstanding) lose(sent_[number], sink);
+    if (sent_[number].state == SentState::kOutstanding) lose(number, sink);
   }
   loss_scan_ = sent_.next();
   loss_time_ns_ = kNever;
@@ -189,6 +207,7 @@ void Stream::lose_all(SentSink& sink) noexcept {
 void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kFail);
   lose_all(sink);
+  ecn_.restart(sent_.next());
   ++counters_.deaths;
   ++path_;
   pto_count_ = 0;
@@ -224,6 +243,7 @@ void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
     forget_settled(now_ns);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;
+    if (pto_count_ == EcnValidator::kSilentPtos) ecn_.on_silence();
     probes_pending_ = kPtoProbes;
   }
   if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);

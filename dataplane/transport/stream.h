@@ -28,6 +28,7 @@
 #include "base/time.h"
 #include "dataplane/transport/ack_tracker.h"
 #include "dataplane/transport/congestion_group.h"
+#include "dataplane/transport/ecn_validator.h"
 #include "dataplane/transport/ids.h"
 #include "dataplane/transport/rtt.h"
 #include "dataplane/transport/sent_map.h"
@@ -81,6 +82,9 @@ struct StreamCounters {
   std::uint64_t probes_sent = 0;     // PTO
   std::uint64_t persistent_congestions = 0;
   std::uint64_t deaths = 0;          // paths given up
+  std::uint64_t ecn_packets_sent = 0;  // as ECT(0)
+  std::uint64_t ecn_ce_reported = 0;   // of those, marked CE on the way
+  std::uint64_t ecn_violations = 0;    // times the peer's counts contradicted what was sent
 
   StreamCounters& operator+=(const StreamCounters& other) noexcept {
     packets_sent += other.packets_sent;
@@ -93,6 +97,9 @@ struct StreamCounters {
     probes_sent += other.probes_sent;
     persistent_congestions += other.persistent_congestions;
     deaths += other.deaths;
+    ecn_packets_sent += other.ecn_packets_sent;
+    ecn_ce_reported += other.ecn_ce_reported;
+    ecn_violations += other.ecn_violations;
     return *this;
   }
 };
@@ -125,6 +132,9 @@ class Stream {
   // Opened on a path known to work.
   void open_active() noexcept { state_ = next_state(next_state(state_, StreamEvent::kOpen), StreamEvent::kAcked); }
   void close(SentSink& sink) noexcept;
+  // May send ECT(0) where its path proves to carry it; before the first packet.
+  void enable_ecn() noexcept { ecn_.enable(); }
+  [[nodiscard]] EcnState ecn_state() const noexcept { return ecn_.state(); }
   // Nothing gets through while it does elsewhere: see kDeadPtos.
   [[nodiscard]] bool looks_dead() const noexcept {
     return state_ == StreamState::kActive && pto_count_ >= kDeadPtos && group_.last_acked_ns() > last_acked_ns_ &&
@@ -159,9 +169,9 @@ class Stream {
   [[nodiscard]] const SentPacket* oldest_outstanding() noexcept;
 
   // --- Receiving -----------------------------------------------------------------------------------------------------
-  // False when the ACK names a packet never sent.
+  // False when the ACK names a packet never sent.  `ecn`: the low 32 bits of its counts; null when it has none.
   [[nodiscard]] bool on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, std::uint64_t ack_delay_ns,
-                            SentSink& sink) noexcept;
+                            SentSink& sink, const EcnCounts* ecn = nullptr) noexcept;
   [[nodiscard]] AckTracker& received() noexcept { return received_; }
   [[nodiscard]] const AckTracker& received() const noexcept { return received_; }
 
@@ -188,11 +198,12 @@ class Stream {
   using Acked = IntervalSet<PacketNumber, 512>;
 
   void settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber last, AckSample& sample, SentSink& sink) noexcept;
+  void take_ecn(const EcnCounts* counts, AckSample& sample) noexcept;
   void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
   // Declares lost what RFC 9002 §6.1 says is; returns the bytes congestion control is to hear of.
   std::uint64_t detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept;
   [[nodiscard]] bool hears_others(std::uint64_t now_ns) const noexcept;
-  void lose(SentPacket& packet, SentSink& sink) noexcept;
+  void lose(PacketNumber number, SentSink& sink) noexcept;
   void lose_all(SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;
   void set_timer() noexcept;
@@ -202,6 +213,7 @@ class Stream {
   SentMap sent_;
   Acked acked_;
   AckTracker received_;
+  EcnValidator ecn_;
   RttEstimator rtt_;
   CongestionGroup& group_;
 

@@ -22,6 +22,7 @@ enum class ChunkType : std::uint8_t {
   kCredit = 4,   // how far the peer may go in a flow
   kReset = 5,    // a flow is over in both directions
   kClose = 6,    // the session is over
+  kAckEcn = 7,   // kAck, and what the packets came with
 };
 
 // DATA: `length` bytes from `offset` of frame `frame`, which has `frame_bytes` in all.  Carried in any packet of any
@@ -54,6 +55,15 @@ struct AckRange {
   be16 length;
 };
 static_assert(sizeof(AckRange) == 4);
+
+// Behind the ranges of an ACK_ECN: packets of the stream received so far with each ECN codepoint (RFC 9000 §19.3.2), low
+// 32 bits; none is counted twice.  Used from the first packet on that came with any.
+struct AckEcnCounts {
+  be32 ect0;
+  be32 ect1;
+  be32 ce;
+};
+static_assert(sizeof(AckEcnCounts) == 12 && alignof(AckEcnCounts) == 1);
 
 // CREDIT: the peer may send frames of `flow` numbered below frame_limit whose charges (bytes rounded up to whole cells)
 // sum to at most `charge_limit` since the flow began.  Never shrinks; a lower value is stale and ignored.

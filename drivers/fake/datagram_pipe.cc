@@ -11,17 +11,16 @@ DatagramPipe::DatagramPipe(LinkProfile profile, std::uint64_t seed, std::size_t 
     : model_(std::move(profile), seed), queue_(datagrams_max) {}
 
 DropReason DatagramPipe::send(std::uint64_t now_ns, std::span<const std::uint8_t> bytes, std::uint32_t overhead_bytes,
-                              EcnCodepoint ecn) {
+                              Ecn ecn) {
   const Verdict verdict = model_.admit(now_ns, {.bytes = static_cast<std::uint32_t>(bytes.size()) + overhead_bytes,
                                                 .protected_bytes = overhead_bytes,
-                                                .ect = ecn == EcnCodepoint::kEct0 || ecn == EcnCodepoint::kEct1});
-  if (verdict.mark_ce) ecn = EcnCodepoint::kCe;
-  for (std::uint8_t copy = 0; copy < verdict.copies; ++copy) launch(verdict, bytes, overhead_bytes, ecn);
+                                                .ect = is_ect(ecn)});
+  for (std::uint8_t copy = 0; copy < verdict.copies; ++copy) launch(verdict, bytes, overhead_bytes, verdict.ecn_after(ecn));
   return verdict.drop;
 }
 
 void DatagramPipe::launch(const Verdict& verdict, std::span<const std::uint8_t> bytes, std::uint32_t overhead_bytes,
-                          EcnCodepoint ecn) {
+                          Ecn ecn) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();

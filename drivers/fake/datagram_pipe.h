@@ -12,18 +12,16 @@
 #include <span>
 #include <vector>
 
+#include "base/ecn.h"
 #include "drivers/impair/due_queue.h"
 #include "drivers/impair/link_model.h"
 
 namespace dwcp {
 
-// The two ECN bits of the IP header (RFC 3168 section 5).
-enum class EcnCodepoint : std::uint8_t { kNotEct = 0, kEct1 = 1, kEct0 = 2, kCe = 3 };
-
 struct PipeDelivery {
   std::span<const std::uint8_t> bytes;  // lent until the next receive()
   std::uint64_t due_ns = 0;             // when it arrived, not later than the `now_ns` given
-  EcnCodepoint ecn = EcnCodepoint::kNotEct;
+  Ecn ecn = Ecn::kNotEct;
 };
 
 class DatagramPipe {
@@ -36,7 +34,7 @@ class DatagramPipe {
   // against the profile's mtu (less the Ethernet header) and are never corrupted.  Returns the fate, for tests that
   // ask.
   DropReason send(std::uint64_t now_ns, std::span<const std::uint8_t> bytes,
-                  std::uint32_t overhead_bytes = kUdpIpv4OverheadBytes, EcnCodepoint ecn = EcnCodepoint::kNotEct);
+                  std::uint32_t overhead_bytes = kUdpIpv4OverheadBytes, Ecn ecn = Ecn::kNotEct);
 
   // When the next datagram arrives; kNever when none is on its way.
   [[nodiscard]] std::uint64_t next_event_ns() const noexcept { return queue_.next_due_ns(); }
@@ -53,11 +51,11 @@ class DatagramPipe {
   struct Flight {
     std::uint32_t slot = 0;
     std::uint64_t due_ns = 0;
-    EcnCodepoint ecn = EcnCodepoint::kNotEct;
+    Ecn ecn = Ecn::kNotEct;
   };
 
   void launch(const Verdict& verdict, std::span<const std::uint8_t> bytes, std::uint32_t overhead_bytes,
-              EcnCodepoint ecn);
+              Ecn ecn);
 
   LinkModel model_;
   DueQueue<Flight> queue_;

@@ -94,7 +94,7 @@ bool FakePort::send_one(const TxPacket& packet, std::uint32_t buffer) noexcept {
     pool_.give(buffer);
     return true;
   }
-  edit_frame(verdict, frame);
+  if (verdict.edits()) edit_frame(verdict, frame);
   static_cast<void>(wire_.push(verdict.deliver_ns, verdict.in_order, {buffer, packet.length}));
   if (verdict.copies == 2) {
     if (const auto copy = pool_.take()) {

@@ -32,17 +32,20 @@ IpAt find_ip(std::span<const std::uint8_t> frame) noexcept {
   return {};
 }
 
-unsigned ecn_of(std::span<const std::uint8_t> frame, IpAt ip) noexcept {
-  if (ip.version == 4) return frame[ip.offset + 1] & 3U;
-  return frame[ip.offset + 1] >> 4 & 3U;
+Ecn ecn_of(std::span<const std::uint8_t> frame, IpAt ip) noexcept {
+  const unsigned byte = frame[ip.offset + 1];
+  return static_cast<Ecn>((ip.version == 4 ? byte : byte >> 4) & 3U);
 }
 
-void mark_ce(std::span<std::uint8_t> frame) noexcept {
-  const IpAt ip = find_ip(frame);
-  if (ip.version == 6) frame[ip.offset + 1] |= 0x30;
-  if (ip.version != 4) return;
+void set_ecn(std::span<std::uint8_t> frame, IpAt ip, Ecn ecn) noexcept {
+  const unsigned byte = frame[ip.offset + 1];
+  const auto bits = static_cast<unsigned>(ecn);
+  if (ip.version == 6) {
+    frame[ip.offset + 1] = static_cast<std::uint8_t>((byte & 0xcfU) | bits << 4);
+    return;
+  }
   const std::uint16_t old_word = load16(frame, ip.offset);
-  frame[ip.offset + 1] |= 3;
+  frame[ip.offset + 1] = static_cast<std::uint8_t>((byte & 0xfcU) | bits);
   // RFC 1624, equation 3: HC' = ~(~HC + ~m + m').
   std::uint32_t sum = (load16(frame, ip.offset + 10) ^ 0xffffU) + (old_word ^ 0xffffU) + load16(frame, ip.offset);
   sum = (sum & 0xffff) + (sum >> 16);
@@ -61,13 +64,14 @@ std::uint32_t frame_protected_bytes(std::span<const std::uint8_t> frame) noexcep
 
 bool frame_is_ect(std::span<const std::uint8_t> frame) noexcept {
   const IpAt ip = find_ip(frame);
-  if (ip.version == 0) return false;
-  const unsigned ecn = ecn_of(frame, ip);
-  return ecn == 1 || ecn == 2;
+  return ip.version != 0 && is_ect(ecn_of(frame, ip));
 }
 
 void edit_frame(const Verdict& verdict, std::span<std::uint8_t> frame) noexcept {
-  if (verdict.mark_ce) mark_ce(frame);
+  if (const IpAt ip = find_ip(frame); ip.version != 0) {
+    const Ecn before = ecn_of(frame, ip);
+    if (const Ecn after = verdict.ecn_after(before); after != before) set_ecn(frame, ip, after);
+  }
   flip_bits(verdict, frame);
 }
 

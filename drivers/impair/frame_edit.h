@@ -17,7 +17,7 @@ namespace dwcp {
 // damage that only the link layer's would have caught must not reach it.
 [[nodiscard]] std::uint32_t frame_protected_bytes(std::span<const std::uint8_t> frame) noexcept;
 
-// Applies mark_ce (mending the IPv4 header checksum, RFC 1624) and the bit flips.
+// Applies the verdict's ECN changes (mending the IPv4 header checksum, RFC 1624) and the bit flips.
 void edit_frame(const Verdict& verdict, std::span<std::uint8_t> frame) noexcept;
 
 // Inverts the verdict's bits in `bytes`, which begins `skipped_bytes` into the frame; bits outside are left out.

@@ -28,6 +28,20 @@ const char* drop_reason_name(DropReason reason) noexcept {
   return "unknown";
 }
 
+Ecn Verdict::ecn_after(Ecn ecn) const noexcept {
+  switch (ecn_fault) {
+    case EcnFault::kNone:
+      return mark_ce ? Ecn::kCe : ecn;
+    case EcnFault::kBleach:
+      return Ecn::kNotEct;
+    case EcnFault::kEct1:
+      return Ecn::kEct1;
+    case EcnFault::kCe:
+      return Ecn::kCe;
+  }
+  return ecn;
+}
+
 std::uint64_t LinkCounters::dropped() const noexcept {
   return std::accumulate(drops.begin(), drops.end(), std::uint64_t{0});
 }
@@ -112,6 +126,10 @@ Verdict LinkModel::admit(std::uint64_t now_ns, const FrameInfo& frame) noexcept 
   schedule(verdict, busy_until_ns_);
   verdict.copies = 1;
   if (rng_.chance(profile_.corrupt)) flip(frame, verdict);
+  if (profile_.ecn_fault != EcnFault::kNone && rng_.chance(profile_.ecn_fault_rate)) {
+    verdict.ecn_fault = profile_.ecn_fault;
+    ++counters_.ecn_faults;
+  }
   if (rng_.chance(profile_.duplicate)) {
     verdict.copies = 2;
     ++counters_.duplicated;

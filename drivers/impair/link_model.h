@@ -4,7 +4,7 @@
 // owns them and the clock.  One owner thread.  Same profile, seed and calls: same verdicts.
 //
 // A frame passes, in this order: mtu, blackhole, tail-drop queue and serialisation, loss, burst loss, delay, reorder,
-// corruption, duplication.  So a frame lost by chance has used the bottleneck, as on a real path.
+// corruption, ECN fault, duplication.  So a frame lost by chance has used the bottleneck, as on a real path.
 //
 // Invariants:
 //   1. offered + duplicated == delivered + the sum of all drops.
@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/ecn.h"
 #include "base/rng.h"
 #include "drivers/impair/profile.h"
 
@@ -47,10 +48,15 @@ struct Verdict {
   DropReason drop = DropReason::kNone;
   std::uint8_t copies = 0;  // 0 = dropped, 2 = duplicated
   std::uint8_t flips = 0;   // bits to invert in all copies
-  bool mark_ce = false;
+  bool mark_ce = false;                   // a frame that is ECT becomes CE
+  EcnFault ecn_fault = EcnFault::kNone;   // then this befalls it
   bool in_order = true;                      // false: may arrive before frames admitted earlier, or after later ones
   std::uint64_t deliver_ns = 0;              // both copies, back to back
   std::array<std::uint32_t, 3> flip_bits{};  // distinct bit offsets in the frame; the first `flips` count
+
+  [[nodiscard]] bool edits() const noexcept { return mark_ce || ecn_fault != EcnFault::kNone || flips != 0; }
+  // What a frame that was sent with `ecn` arrives with.
+  [[nodiscard]] Ecn ecn_after(Ecn ecn) const noexcept;
 };
 
 struct LinkCounters {
@@ -63,6 +69,7 @@ struct LinkCounters {
   std::uint64_t duplicated = 0;
   std::uint64_t corrupted = 0;
   std::uint64_t ecn_marked = 0;
+  std::uint64_t ecn_faults = 0;
   std::uint64_t queue_bytes_max = 0;
   std::uint64_t queued = 0;              // frames that passed the bottleneck: the divisor for the mean queue delay
   std::uint64_t queue_delay_ns_sum = 0;  // waiting only, without the frame's own sending time

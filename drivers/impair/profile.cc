@@ -46,6 +46,7 @@ const char* profile_error(const LinkProfile& profile) noexcept {
   if (!is_probability(profile.reorder)) return "reorder is not within 0 and 1";
   if (!is_probability(profile.duplicate)) return "duplicate is not within 0 and 1";
   if (!is_probability(profile.corrupt)) return "corrupt is not within 0 and 1";
+  if (!is_probability(profile.ecn_fault_rate)) return "rate of the ECN fault is not within 0 and 1";
   if (!(profile.burst_loss.rate >= 0 && profile.burst_loss.rate <= 0.9))
     return "burst loss rate is not within 0 and 0.9";
   if (!(profile.burst_loss.mean_length >= 1)) return "burst loss mean length is below 1";

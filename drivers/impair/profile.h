@@ -19,6 +19,14 @@ struct BurstLoss {
   [[nodiscard]] double enter_probability() const noexcept { return rate / (1 - rate) / mean_length; }
 };
 
+// What a router that mistakes the ECN bits for part of the old type of service does to them, whatever they say.
+enum class EcnFault : std::uint8_t {
+  kNone,
+  kBleach,   // to not-ECT: marks and the readiness for them are lost
+  kEct1,     // to ECT(1)
+  kCe,       // to CE: congestion that is none
+};
+
 // Frames offered in [start_ns, end_ns) vanish.  Frames accepted before still arrive.
 struct Blackhole {
   std::uint64_t start_ns = 0;
@@ -51,6 +59,8 @@ struct LinkProfile {
   double duplicate = 0;   // probability that a frame arrives twice
   double corrupt = 0;     // probability that 1 to 3 bits behind the link header flip
   std::uint32_t mtu = 0;  // bytes of L3 packet; larger ones vanish; 0 = any
+  EcnFault ecn_fault = EcnFault::kNone;  // behind the bottleneck, so that its marks are struck too
+  double ecn_fault_rate = 1;             // of frames, each by itself
 
   std::vector<Blackhole> blackholes{};
   std::vector<LinkChange> changes{};  // by rising at_ns

@@ -275,6 +275,41 @@ def test_reorder_and_corrupt(binary, folder, a, b):
         no_own_losses("reorder", counters)
 
 
+def ecn_received(a, b, tos, count=20):
+    """Sends from a to b with this TOS byte; the bytes that arrived.  A kernel drops what has a wrong IP checksum."""
+    a.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+    b.setsockopt(socket.IPPROTO_IP, 13, 1)  # IP_RECVTOS
+    b.settimeout(0.5)
+    for _ in range(count):
+        a.sendto(bytes(1000), (ADDRESS["b"], PORT))
+    seen = []
+    try:
+        while len(seen) < count:
+            _, ancillary, _, _ = b.recvmsg(2000, 64)
+            seen += [data[0] for level, kind, data in ancillary if level == socket.IPPROTO_IP and kind == socket.IP_TOS]
+    except socket.timeout:
+        pass
+    a.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0)
+    return seen
+
+
+def test_ecn(binary, folder, a, b):
+    with Emulator(binary, folder, "--rate-mbps", "10", "--delay-ms", "2", "--ab-ecn-bytes", "5000") as wan:
+        seen = ecn_received(a, b, 0xba)
+        check("ecn: marked above the threshold", len(seen) == 20 and seen.count(0xbb) >= 10 and seen[0] == 0xba, seen)
+        check("ecn: not-ECT is not", ecn_received(a, b, 0xb8) == 20 * [0xb8], "as sent")
+        wan.ask("set ab-ecn-fault bleach")
+        check("ecn: bleached, DSCP kept", ecn_received(a, b, 0xba) == 20 * [0xb8], "to not-ECT")
+        wan.ask("set ab-ecn-fault ce")
+        check("ecn: all made CE", ecn_received(a, b, 0xb8) == 20 * [0xbb], "to CE")
+        wan.ask("set ab-ecn-fault none")
+        check("ecn: fault off", ecn_received(a, b, 0xb9)[0] == 0xb9, "as sent")
+        _, counters = wan.stop()
+        check("ecn: counted", counters["ab"]["ecn_faults"] == 40 and counters["ab"]["ecn_marked"] >= 10,
+              f"{counters['ab']['ecn_faults']} faults, {counters['ab']['ecn_marked']} marks")
+        no_own_losses("ecn", counters)
+
+
 def test_bad_input(binary, folder):
     base = ["ip", "netns", "exec", SPACES["w"], binary]
     cases = {
@@ -285,6 +320,8 @@ def test_bad_input(binary, folder):
         "negative rate": (["--a", "wa", "--b", "wb", "--rate-mbps=-1"], "rate-mbps"),
         "nan": (["--a", "wa", "--b", "wb", "--delay-ms", "nan"], "delay-ms"),
         "half a schedule": (["--a", "wa", "--b", "wb", "--at", "5:delay"], "at:"),
+        "ECN fault unheard of": (["--a", "wa", "--b", "wb", "--ecn-fault", "blush"], "ecn-fault"),
+        "ECN fault too often": (["--a", "wa", "--b", "wb", "--ecn-fault", "ce:2"], "ecn-fault"),
         "unknown option": (["--a", "wa", "--b", "wb", "--frob", "1"], "--frob"),
         "no rights": (None, "no right"),
     }
@@ -313,7 +350,7 @@ def main():
             build_lab()
             a, b = udp_socket("a"), udp_socket("b")
             for test in (test_rtt_and_rate, test_loss_and_control, test_blackhole_and_schedule,
-                         test_reorder_and_corrupt):
+                         test_reorder_and_corrupt, test_ecn):
                 test(binary, folder, a, b)
                 for sock in (a, b):  # nothing of one test may reach the next
                     sock.settimeout(0.01)

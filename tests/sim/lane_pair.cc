@@ -195,7 +195,7 @@ void Side::take_events(std::uint64_t now_ns) {
 }
 
 void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
-  while (const auto delivery = in.receive(now_ns)) (void)lane_.receive(now_ns, delivery->bytes);
+  while (const auto delivery = in.receive(now_ns)) (void)lane_.receive(now_ns, delivery->bytes, delivery->ecn);
   take_events(now_ns);
   submit_offers();
   lane_.on_time(now_ns);
@@ -203,7 +203,8 @@ void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
   while (lane_.transmit(now_ns, {&datagram, 1}) == 1) {
     const std::size_t side = lane_.session().opens_odd_flows ? 0 : 1;
     if (setup_.path_down && setup_.path_down(now_ns, side, datagram.stream, datagram.path)) continue;
-    out.send(now_ns, {datagram.data, datagram.length});
+    if (setup_.datagram_down && setup_.datagram_down(side, datagram)) continue;
+    out.send(now_ns, {datagram.data, datagram.length}, DatagramPipe::kUdpIpv4OverheadBytes, datagram.ecn);
   }
   take_events(now_ns);
 }

@@ -32,6 +32,8 @@ struct PairSetup {
   std::uint64_t poll_ns = 50 * kNsPerUs;  // the lcore loop wakes no more often than this
   // Packets that vanish by their 5-tuple: a path of one stream that is down.  Null: none.
   std::function<bool(std::uint64_t now_ns, std::size_t side, StreamId stream, std::uint8_t path)> path_down{};
+  // Datagrams that vanish by what they are.  Null: none.
+  std::function<bool(std::size_t side, const TxDatagram& datagram)> datagram_down{};
   std::size_t tx_arena_bytes = 64U << 20;
   std::uint64_t consume_delay_ns = 0;       // the receiving codec takes this long per frame
   std::uint64_t consume_bytes_per_sec = 0;  // and no more than this; 0 = any

@@ -52,6 +52,12 @@ class Packet {
     for (const Range& range : ranges) put(wire::AckRange{.gap = range.gap, .length = range.length});
     return *this;
   }
+  Packet& ack_ecn(std::uint8_t stream, std::uint32_t largest, std::uint16_t first_length, const wire::AckEcnCounts& counts) {
+    const std::size_t at = bytes_.size();
+    ack(stream, largest, first_length);
+    bytes_[at] = static_cast<std::uint8_t>(wire::ChunkType::kAckEcn);
+    return put(counts);
+  }
   Packet& credit(std::uint32_t flow, std::uint64_t charge_limit, std::uint32_t frame_limit) {
     return put(wire::CreditChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kCredit),
                                  .flow = flow,

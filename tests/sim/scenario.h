@@ -9,6 +9,7 @@
 //  4. Afterwards nothing is held: cells, slots, records, bytes in flight.  No honest peer ever breaks a rule.
 //  5. Counters add up: packets sent = settled + not tracked; received + dropped = what the path delivered; bytes
 //  likewise.
+//  6. ECN counts are never found wrong on a path that leaves the marks alone, and count no more than was sent or marked.
 #pragma once
 
 #include <cstdint>

@@ -110,15 +110,32 @@ void choose_flows(Rng& rng, Scenario& scenario) {
   if (rng.chance(0.1)) scenario.restart_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e6, 2e9));
 }
 
+// Drawn apart, so that a seed's other draws do not depend on it.
+void choose_ecn(std::uint64_t seed, PairSetup& setup) {
+  Rng rng(seed + 0xec0);
+  setup.lane.ecn = !rng.chance(0.1);
+  for (LinkProfile* profile : {&setup.forward, &setup.backward}) {
+    if (rng.chance(0.4)) {
+      profile->ecn_mark_threshold_bytes =
+          static_cast<std::uint64_t>(log_uniform(rng, 1500, static_cast<double>(profile->queue_bytes)));
+    }
+    if (!rng.chance(0.2)) continue;
+    constexpr std::array faults = {EcnFault::kBleach, EcnFault::kEct1, EcnFault::kCe};
+    profile->ecn_fault = faults[rng.below(faults.size())];
+    if (rng.chance(0.5)) profile->ecn_fault_rate = log_uniform(rng, 0.001, 1);
+  }
+}
+
 std::string describe_path(const LinkProfile& p) {
   char text[400];
   std::snprintf(
       text, sizeof(text),
       "%.2f Mb/s, %.2f ms, queue %lu, loss %.4f, burst %.4f x %.1f, reorder %.4f by %.2f ms, dup %.4f, corrupt %.4f, "
-      "jitter %.2f ms, %zu blackholes, %zu changes",
+      "jitter %.2f ms, CE above %lu, ECN fault %d x %.4f, %zu blackholes, %zu changes",
       static_cast<double>(p.rate_bps) * 1e-6, static_cast<double>(p.delay_ns) * 1e-6, p.queue_bytes, p.loss,
       p.burst_loss.rate, p.burst_loss.mean_length, p.reorder, static_cast<double>(p.reorder_extra_ns) * 1e-6,
-      p.duplicate, p.corrupt, static_cast<double>(p.jitter_ns) * 1e-6, p.blackholes.size(), p.changes.size());
+      p.duplicate, p.corrupt, static_cast<double>(p.jitter_ns) * 1e-6, p.ecn_mark_threshold_bytes,
+      static_cast<int>(p.ecn_fault), p.ecn_fault_rate, p.blackholes.size(), p.changes.size());
   std::string all = text;
   for (const Blackhole& hole : p.blackholes) {
     std::snprintf(text, sizeof(text), " [%.3f, %.3f) s", static_cast<double>(hole.start_ns) * 1e-9,
@@ -145,6 +162,7 @@ Scenario make_scenario(std::uint64_t seed) {
   impair(rng, setup.backward);
   choose_limits(rng, setup);
   choose_flows(rng, scenario);
+  choose_ecn(seed, setup);
   return scenario;
 }
 
@@ -173,9 +191,9 @@ std::string Scenario::describe() const {
   const LaneConfig& lane = setup.lane;
   std::snprintf(
       text, sizeof(text),
-      "streams %u, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
+      "streams %u, ECN %d, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
       "records %zu, keepalive %.2f s, tx arena %zu, poll %.3f ms, consume %.2f ms + %lu B/s, restart %.3f s\n",
-      lane.streams, lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane),
+      lane.streams, lane.ecn, lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane),
       lane.rx_frames_max, Lane::frame_window(lane), lane.tx_frames_max, lane.packets_max,
       static_cast<double>(lane.keepalive_ns) * 1e-9, setup.tx_arena_bytes, static_cast<double>(setup.poll_ns) * 1e-6,
       static_cast<double>(setup.consume_delay_ns) * 1e-6, setup.consume_bytes_per_sec,

@@ -140,6 +140,7 @@ struct Run {
     equal(sent.bytes_sent + sent.packets_sent * DatagramPipe::kUdpIpv4OverheadBytes, link.offered_bytes,
           "bytes sent and offered");
     equal(received.packets_received + drops, link.delivered, "packets received or dropped, and delivered by the path");
+    check_ecn(from, sent);
     const LaneCounters& out = lane.counters();
     const LaneCounters& in = peer.counters();
     equal(in.frame_bytes_received, world.side(1 - from).bytes_delivered(), "frame bytes counted and handed up");
@@ -148,6 +149,17 @@ struct Run {
     equal(out.data_bytes_sent - out.repair_bytes_sent, out.frame_bytes_sent, "data bytes sent first and frame bytes");
     if (in.rx_no_room == 0)
       require(in.frame_bytes_received + in.data_bytes_duplicate <= out.data_bytes_sent, "data bytes received and sent");
+  }
+
+  void check_ecn(std::size_t from, const StreamCounters& sent) {
+    if (world.pipe(from).link().profile().ecn_fault != EcnFault::kNone) return;
+    EcnCounts arrived;
+    for (const auto& stream : world.side(1 - from).lane().streams()) arrived += stream->received().ecn();
+    equal(sent.ecn_violations, 0, "ECN counts found wrong, of an honest peer on a path that does not rewrite them");
+    equal(arrived.ect1, 0, "packets sent as ECT(1)");
+    require(arrived.ect0 + arrived.ce <= sent.ecn_packets_sent, "more packets arrived marked than were sent so");
+    require(arrived.ce <= world.pipe(from).counters().ecn_marked, "more CE arrived than the path marked");
+    require(sent.ecn_ce_reported <= arrived.ce, "more CE reported than arrived");
   }
 
   void check_drops(std::size_t at) {

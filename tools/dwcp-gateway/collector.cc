@@ -251,6 +251,12 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     peer.packets_rx = lane.packets.packets_received;
     peer.packets_lost = lane.packets.packets_lost;
     peer.packets_spurious = lane.packets.losses_spurious;
+    peer.ecn_streams_capable = lane.ecn_streams[static_cast<std::size_t>(EcnState::kCapable)];
+    peer.ecn_streams_failed = lane.ecn_streams[static_cast<std::size_t>(EcnState::kFailed)];
+    peer.ecn_packets_tx = lane.packets.ecn_packets_sent;
+    peer.ecn_ce_tx = lane.packets.ecn_ce_reported;
+    peer.ecn_ce_rx = lane.ecn_received.ce;
+    peer.ecn_violations = lane.packets.ecn_violations;
     peer.packets_retransmitted = lane.lane.repair_bytes_sent / std::max<std::uint64_t>(datagram_bytes(config_), 1);
     if (i < oldest.sent.size() && newest.sent[i] > oldest.sent[i] && newest.lost[i] >= oldest.lost[i]) {
       peer.loss_ppm = (newest.lost[i] - oldest.lost[i]) * 1'000'000 / (newest.sent[i] - oldest.sent[i]);

@@ -50,6 +50,7 @@ LaneConfig lane_config(const Config& config) {
   lane.datagram_bytes = datagram_bytes(config);
   lane.streams = config.transport.streams_initial;
   lane.coupling = config.transport.coupling == StreamCoupling::kLink ? Coupling::kLink : Coupling::kNone;
+  lane.ecn = config.transport.ecn;
   lane.flows_max = config.memory.migrations_max;
   lane.rx_arena_bytes = (std::size_t{config.memory.rx_mib} << 20) / peers;
   lane.window_max_bytes = std::uint64_t{config.transport.window_mib} << 20;

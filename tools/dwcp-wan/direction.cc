@@ -97,7 +97,7 @@ void Direction::accept(const RingFrame& frame, std::uint64_t arrival_ns) {
       continue;
     }
     std::memcpy(room, frame.bytes.data(), frame.bytes.size());
-    if (verdict.mark_ce || verdict.flips != 0) edit_frame(verdict, {room, frame.bytes.size()});
+    if (verdict.edits()) edit_frame(verdict, {room, frame.bytes.size()});
   }
 }
 

@@ -36,6 +36,7 @@ Json direction_json(Direction& direction) {
       {"duplicated", link.duplicated},
       {"corrupted", link.corrupted},
       {"ecn_marked", link.ecn_marked},
+      {"ecn_faults", link.ecn_faults},
       {"queue_bytes_max", link.queue_bytes_max},
   };
   for (std::size_t i = 1; i < kDropReasonCount; ++i) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 namespace dwcp::wan {
 namespace {
@@ -27,6 +28,7 @@ constexpr std::array kSettings = {
     Setting{"corrupt", "P", "fraction of frames with 1 to 3 flipped bits"},
     Setting{"mtu", "BYTES", "larger L3 packets vanish; 0 = any"},
     Setting{"ecn-bytes", "N", "CE-mark ECT packets that find more than this queued; 0 = off"},
+    Setting{"ecn-fault", "WHAT[:P]", "rewrite the ECN bits of all packets, or of a fraction: bleach, ect1, ce; none = off"},
 };
 
 bool parse_pair(const std::string& text, double limit_a, double limit_b, double& a, double& b) {
@@ -37,6 +39,21 @@ bool parse_pair(const std::string& text, double limit_a, double limit_b, double&
 
 std::uint64_t to_ns(double value, double unit_ns) {
   return static_cast<std::uint64_t>(std::llround(value * unit_ns));
+}
+
+bool set_ecn_fault(LinkProfile& p, const std::string& text) {
+  constexpr std::array<std::pair<std::string_view, EcnFault>, 4> names = {
+      {{"none", EcnFault::kNone}, {"bleach", EcnFault::kBleach}, {"ect1", EcnFault::kEct1}, {"ce", EcnFault::kCe}}};
+  const std::size_t colon = text.find(':');
+  double rate = 1;
+  if (colon != std::string::npos && !parse_number(text.substr(colon + 1), 1, rate)) return false;
+  for (const auto& [name, fault] : names) {
+    if (text.substr(0, colon) != name) continue;
+    p.ecn_fault = fault;
+    p.ecn_fault_rate = rate;
+    return true;
+  }
+  return false;
 }
 
 bool set_figure(LinkProfile& p, std::string_view key, const std::string& value, bool& known) {
@@ -60,6 +77,7 @@ bool set_figure(LinkProfile& p, std::string_view key, const std::string& value, 
   if (key == "ecn-bytes") {
     return parse_number(value, kQueueBytesMax, a) && (p.ecn_mark_threshold_bytes = to_ns(a, 1), true);
   }
+  if (key == "ecn-fault") return set_ecn_fault(p, value);
   known = false;
   return false;
 }

@@ -125,6 +125,7 @@ std::string render_peers(const Json& report) {
                {"RTT", Align::kRight},
                {"MIN", Align::kRight},
                {"LOSS", Align::kRight},
+               {"CE", Align::kRight},
                {"RATE", Align::kRight},
                {"CWND", Align::kRight},
                {"IN FLIGHT", Align::kRight},
@@ -133,7 +134,9 @@ std::string render_peers(const Json& report) {
   for (const auto& p : report.at("peers")) {
     table.row({text(p, "name"), text(p, "address"), text(p, "state"), std::to_string(number(p, "streams")),
                human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
-               human_fraction(number(p, "loss_ppm"), 1'000'000), human_rate(number(p, "delivery_rate_bps")),
+               human_fraction(number(p, "loss_ppm"), 1'000'000),
+               number(p, "ecn_streams_capable") == 0 ? "-" : human_fraction(number(p, "ecn_ce_tx"), number(p, "ecn_packets_tx")),
+               human_rate(number(p, "delivery_rate_bps")),
                human_bytes(number(p, "cwnd_bytes")), human_bytes(number(p, "bytes_in_flight")),
                human_fraction(number(p, "packets_retransmitted"), number(p, "packets_tx")),
                or_dash(text(p, "reason"))});

@@ -157,6 +157,17 @@ TEST(config, missing_keys_are_named) {
   EXPECT_EQ(no_peer.substr(0, no_peer.find(';')), "f.toml:10:1: listener[0].peer: required key is missing") << no_peer;
 }
 
+TEST(config, booleans) {
+  EXPECT_TRUE(parse_config(kGood, "f")->transport.ecn);
+  EXPECT_FALSE(parse_config(kGood + "[transport]\necn = false\n", "f")->transport.ecn);
+  EXPECT_TRUE(parse_config(kGood + "[transport]\necn = true\n", "f")->transport.ecn);
+  for (const char* wrong : {"1", "\"true\"", "[true]"}) {
+    const std::string text = errors_of(kGood + "[transport]\necn = " + wrong + "\n");
+    EXPECT_NE(text.find("transport.ecn: wrong type: a boolean is needed"), std::string::npos) << text;
+    EXPECT_NE(text.find("allowed: true or false"), std::string::npos) << text;
+  }
+}
+
 TEST(config, wrong_types_are_named) {
   const auto first = [](const std::string& text) { return errors_of(text).substr(0, errors_of(text).find(" (found")); };
   EXPECT_EQ(first(changed("\"site-a\"", "7")),

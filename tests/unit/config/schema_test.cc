@@ -37,6 +37,7 @@ TEST(schema, rows_are_complete) {
     EXPECT_EQ(key.default_text.empty(), key.reason.empty()) << "a default has its reason";
     EXPECT_EQ(key.type == KeyType::kInteger, key.set_integer != nullptr);
     EXPECT_EQ(key.type == KeyType::kChoice, key.set_choice != nullptr);
+    EXPECT_EQ(key.type == KeyType::kBoolean, key.set_boolean != nullptr);
     EXPECT_EQ(key.type == KeyType::kText, key.set_text != nullptr);
   }
 }

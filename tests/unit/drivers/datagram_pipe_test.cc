@@ -53,12 +53,35 @@ TEST(datagram_pipe, corruption_hits_the_datagram_only) {
 
 TEST(datagram_pipe, ecn_is_carried_and_marked) {
   DatagramPipe pipe({.rate_bps = 8'000'000, .ecn_mark_threshold_bytes = 500}, 1);
-  static_cast<void>(pipe.send(0, datagram(0, 1000), 0, EcnCodepoint::kEct0));
-  static_cast<void>(pipe.send(0, datagram(1, 1000), 0, EcnCodepoint::kEct0));
-  static_cast<void>(pipe.send(0, datagram(2, 1000), 0, EcnCodepoint::kNotEct));
-  EXPECT_EQ(pipe.receive(kNsPerSec)->ecn, EcnCodepoint::kEct0);
-  EXPECT_EQ(pipe.receive(kNsPerSec)->ecn, EcnCodepoint::kCe);
-  EXPECT_EQ(pipe.receive(kNsPerSec)->ecn, EcnCodepoint::kNotEct);
+  static_cast<void>(pipe.send(0, datagram(0, 1000), 0, Ecn::kEct0));
+  static_cast<void>(pipe.send(0, datagram(1, 1000), 0, Ecn::kEct0));
+  static_cast<void>(pipe.send(0, datagram(2, 1000), 0, Ecn::kNotEct));
+  EXPECT_EQ(pipe.receive(kNsPerSec)->ecn, Ecn::kEct0);
+  EXPECT_EQ(pipe.receive(kNsPerSec)->ecn, Ecn::kCe);
+  EXPECT_EQ(pipe.receive(kNsPerSec)->ecn, Ecn::kNotEct);
+}
+
+TEST(datagram_pipe, ecn_faults_come_behind_the_marks) {
+  const std::pair<EcnFault, Ecn> faults[] = {
+      {EcnFault::kBleach, Ecn::kNotEct}, {EcnFault::kEct1, Ecn::kEct1}, {EcnFault::kCe, Ecn::kCe}};
+  for (const auto& [fault, after] : faults) {
+    DatagramPipe pipe({.rate_bps = 8'000'000, .ecn_mark_threshold_bytes = 500, .ecn_fault = fault}, 1);
+    for (const Ecn sent : {Ecn::kEct0, Ecn::kEct0, Ecn::kNotEct}) static_cast<void>(pipe.send(0, datagram(0, 1000), 0, sent));
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(pipe.receive(kNsPerSec)->ecn, after);
+    EXPECT_EQ(pipe.counters().ecn_marked, 1U) << "the bottleneck saw them as they were sent";
+    EXPECT_EQ(pipe.counters().ecn_faults, 3U);
+  }
+}
+
+TEST(datagram_pipe, ecn_faults_strike_a_fraction) {
+  DatagramPipe pipe({.ecn_fault = EcnFault::kBleach, .ecn_fault_rate = 0.25}, 1);
+  std::uint64_t bleached = 0;
+  for (int i = 0; i < 4000; ++i) {
+    static_cast<void>(pipe.send(0, datagram(0, 100), 0, Ecn::kEct0));
+    bleached += pipe.receive(0)->ecn == Ecn::kNotEct;
+  }
+  EXPECT_NEAR(static_cast<double>(bleached), 1000, 120);
+  EXPECT_EQ(pipe.counters().ecn_faults, bleached);
 }
 
 TEST(datagram_pipe, duplicates_and_reorders) {

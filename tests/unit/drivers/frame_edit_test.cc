@@ -47,6 +47,28 @@ TEST(frame_edit, ce_mark_keeps_the_ipv4_checksum_right) {
   }
 }
 
+TEST(frame_edit, faults_rewrite_ecn_alone_and_mend_the_checksum) {
+  const std::pair<EcnFault, int> faults[] = {{EcnFault::kBleach, 0}, {EcnFault::kEct1, 1}, {EcnFault::kCe, 3}};
+  for (const auto& [fault, bits] : faults) {
+    for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+      const auto before = ipv4_frame(static_cast<std::uint8_t>(seed), seed % 3 == 0, seed);
+      const std::size_t at = seed % 3 == 0 ? 18 : 14;
+      auto frame = before;
+      edit_frame({.mark_ce = seed % 2 == 0, .ecn_fault = fault}, frame);
+      ASSERT_EQ(frame[at + 1], (before[at + 1] & 0xfc) | bits);
+      ASSERT_EQ(header_sum(frame, at), 0xffffU) << seed;
+      frame[at + 1] = before[at + 1];
+      frame[at + 10] = before[at + 10], frame[at + 11] = before[at + 11];
+      ASSERT_EQ(frame, before);
+    }
+  }
+  std::vector<std::uint8_t> v6(60);
+  v6[12] = 0x86, v6[13] = 0xdd;
+  v6[14] = 0x60, v6[15] = 0x2f;
+  edit_frame({.ecn_fault = EcnFault::kBleach}, v6);
+  EXPECT_EQ(v6[15], 0x0f);
+}
+
 TEST(frame_edit, ipv6_traffic_class_is_marked) {
   std::vector<std::uint8_t> frame(60);
   frame[12] = 0x86, frame[13] = 0xdd;

@@ -266,6 +266,7 @@ TEST(link_profile, nonsense_is_named) {
   EXPECT_NE(profile_error({.loss = 1.1}), nullptr);
   EXPECT_NE(profile_error({.loss = -0.1}), nullptr);
   EXPECT_NE(profile_error({.loss = nan}), nullptr);
+  EXPECT_NE(profile_error({.ecn_fault_rate = 1.1}), nullptr);
   EXPECT_NE(profile_error({.burst_loss = {.rate = 0.1, .mean_length = 0.5}}), nullptr);
   EXPECT_NE(profile_error({.burst_loss = {.rate = nan}}), nullptr);
   EXPECT_NE(profile_error({.burst_loss = {.rate = 0.8, .mean_length = 1}}), nullptr);

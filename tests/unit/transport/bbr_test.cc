@@ -16,6 +16,7 @@ struct FakePath {
   std::uint64_t rate_bytes_per_sec;
   std::uint64_t rtt_ns;
   double loss = 0;
+  double ce = 0;  // share of packets marked
   std::uint64_t floor_ns = 0;  // delay nobody can take away: a longer route
 
   std::uint64_t now_ns = kNsPerSec;
@@ -35,6 +36,8 @@ struct FakePath {
       sample.lost_bytes = static_cast<std::uint64_t>(static_cast<double>(bytes) * loss);
       sample.acked_bytes = bytes - sample.lost_bytes;
       delivered += sample.acked_bytes;
+      sample.ecn_acked_packets = sample.acked_bytes / 1472;
+      sample.ecn_ce_packets = static_cast<std::uint64_t>(static_cast<double>(sample.ecn_acked_packets) * ce);
       sample.now_ns = now_ns;
       sample.in_flight_bytes = in_flight;
       sample.sent_in_flight_bytes = in_flight;
@@ -87,6 +90,72 @@ TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
   other.loss = 0.1;
   for (int i = 0; i < 6; ++i) path.round(clean), other.round(congested);
   EXPECT_LT(congested.window_bytes(), clean.window_bytes() * 3 / 4);
+}
+
+TEST(bbr, startup_ends_within_a_round_of_marks) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 1'250'000'000, .rtt_ns = 50 * kMs};
+  for (int i = 0; i < 2; ++i) path.round(bbr);
+  ASSERT_EQ(bbr.state(), Bbr::State::kStartup);
+  path.ce = 0.4;  // passing: a burst of somebody's
+  path.round(bbr);
+  ASSERT_EQ(bbr.state(), Bbr::State::kStartup);
+  path.ce = 0.9;
+  path.round(bbr);
+  EXPECT_NE(bbr.state(), Bbr::State::kStartup);
+}
+
+TEST(bbr, marks_bound_what_is_in_flight_and_a_clean_probe_lifts_the_bound) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  for (int i = 0; i < 40; ++i) path.round(bbr);
+  const std::uint64_t before = bbr.window_bytes();
+  path.ce = 1;
+  for (int i = 0; i < 12; ++i) path.round(bbr);
+  EXPECT_LT(bbr.window_bytes(), before * 6 / 10);
+  EXPECT_GT(bbr.window_bytes(), 125'000'000U / 20 / 2) << "not below half of what the path holds";
+  path.ce = 0;
+  for (int i = 0; i < 120; ++i) path.round(bbr);
+  EXPECT_GT(bbr.window_bytes(), before * 9 / 10);
+}
+
+TEST(bbr, marks_that_never_end_leave_progress) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs, .ce = 1};
+  for (int i = 0; i < 3000; ++i) {
+    path.round(bbr);
+    ASSERT_GE(bbr.window_bytes(), 4U * 1472);
+    ASSERT_GE(bbr.pacing_bytes_per_sec(), 4U * 1472);
+  }
+}
+
+TEST(ecn_bound, answers_a_round_once_and_by_its_average) {
+  EcnBound bound;
+  constexpr std::uint64_t kReached = 1'000'000;
+  bound.on_ack(0, 100);
+  EXPECT_FALSE(bound.end_round(kReached, 0));
+  EXPECT_EQ(bound.bytes(), ~std::uint64_t{0}) << "no marks, no bound";
+  for (int i = 0; i < 200; ++i) bound.on_ack(0, 100), (void)bound.end_round(kReached, 0);
+  EXPECT_LT(bound.alpha(), 0.001);
+  bound.on_ack(1, 100);
+  EXPECT_TRUE(bound.marked());
+  EXPECT_FALSE(bound.end_round(kReached, 0));
+  EXPECT_FALSE(bound.marked());
+  EXPECT_EQ(bound.bytes(), 950'000U) << "one mark is answered too (RFC 3168)";
+  bound.lift();
+  for (int i = 0; i < 200; ++i) {
+    bound.on_ack(100, 100);
+    ASSERT_TRUE(bound.end_round(kReached, 0));
+  }
+  EXPECT_NEAR(bound.alpha(), 1, 0.001);
+  bound.lift();
+  bound.on_ack(500, 100);  // marks told of late
+  EXPECT_TRUE(bound.end_round(kReached, 900'000));
+  EXPECT_EQ(bound.bytes(), 900'000U) << "never below the least";
+  bound.lift();
+  bound.on_ack(100, 100);
+  (void)bound.end_round(kReached, 0);
+  EXPECT_NEAR(static_cast<double>(bound.bytes()), 2e6 / 3, 1000);
 }
 
 TEST(bbr, startup_ends_on_heavy_loss) {

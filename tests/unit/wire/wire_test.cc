@@ -63,6 +63,12 @@ TEST(wire_layout, credit_reset_close) {
   EXPECT_EQ(bytes_of(CloseChunk{.type = 6, .reason = 10}), (Bytes{6, 10}));
 }
 
+TEST(wire_layout, ack_ecn_counts) {
+  EXPECT_EQ(static_cast<int>(ChunkType::kAckEcn), 7);
+  EXPECT_EQ(bytes_of(AckEcnCounts{.ect0 = 0x01020304U, .ect1 = 0x05060708U, .ce = 0x090a0b0cU}),
+            (Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+}
+
 TEST(wire_layout, hello_packet) {
   HelloPacket hello{};
   hello.type = type_byte(PacketType::kHello);
