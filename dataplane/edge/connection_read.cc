@@ -46,6 +46,7 @@ void Connection::on_alloc(uv_buf_t* buffer) noexcept {
 
 void Connection::on_read(ssize_t bytes) noexcept {
   if (bytes > 0) {
+    filling_->read_times.note(filling_->length, shared_.now_ns());
     filling_->length += static_cast<std::uint32_t>(bytes);
     slot_->edge_in_bytes.add(static_cast<std::uint64_t>(bytes));
     if (filling_->length == kBlockBytes) {

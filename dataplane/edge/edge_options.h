@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct EdgeOptions {
 
   // How long a block that is not full may wait for more bytes while the codec is busy; rounded up to 1 ms.
   std::uint64_t flush_delay_ns = kNsPerMs;
+
+  // What blocks are stamped with.  The codec lcores' clock; empty: the kernel's monotonic one.
+  std::function<std::uint64_t()> clock;
 
   // Kernel buffers hide the WAN from the hypervisor as our own do.  Bytes; 0 leaves the kernel's default.
   int receive_buffer_bytes = 1 << 20;

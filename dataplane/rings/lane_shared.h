@@ -8,6 +8,7 @@ namespace dwcp {
 
 struct alignas(64) LaneShared {
   Counter drain_bytes_per_sec;  // what the path delivers; 0 before the first measurement
+  Counter min_rtt_ns;           // 0 before the first measurement
   Counter backlog_limit_bytes;  // frames of one migration that may be submitted and unacknowledged
 };
 

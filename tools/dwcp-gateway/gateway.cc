@@ -139,8 +139,10 @@ void Gateway::build_roles() {
                                                   std::vector<CodecEdge>{{.rings = edge_rings[i], .waker = waker_.get()}},
                                                   std::vector<CodecNet>{codec_net}));
   }
-  edge_ = std::make_unique<EdgeThread>(edge_options(config_, codec_config(0).ingress_blocks, blocks_per_migration(codec_config(0).ingress_blocks)), *migrations_,
-                                       edge_rings);
+  const std::size_t ingress_blocks = codec_config(0).ingress_blocks;
+  EdgeOptions edge = edge_options(config_, ingress_blocks, blocks_per_migration(ingress_blocks));
+  edge.clock = [this] { return clock_.now_ns(); };
+  edge_ = std::make_unique<EdgeThread>(std::move(edge), *migrations_, edge_rings);
   waker_->set(edge_.get());
 }
 

@@ -82,6 +82,7 @@ void ScriptedEdge::read(Connection& connection) {
     Block* block = connection.unread.front();
     connection.unread.pop_front();
     connection.heard.insert(connection.heard.end(), block->data, block->data + block->length);
+    block->written_ns = connection.heard_ns = now_ns;
     say({.migration = connection.migration, .block = block, .kind = EdgeToCodecKind::kBlockReturn});
   }
 }
@@ -103,7 +104,11 @@ bool ScriptedEdge::advance(Connection& connection) {
     if (block == nullptr) break;
     const std::size_t most = std::min({says.size() - connection.said, connection.script.chunk_max, kBlockBytes});
     block->length = static_cast<std::uint32_t>(1 + rng_.below(most));
+    block->read_times.note(0, now_ns);
     std::memcpy(block->data, says.data() + connection.said, block->length);
+    if (connection.said <= connection.script.watched && connection.script.watched < connection.said + block->length) {
+      connection.watched_ns = now_ns;
+    }
     connection.said += block->length;
     ++connection.blocks_out;
     say({.migration = connection.migration, .block = block, .kind = EdgeToCodecKind::kData});

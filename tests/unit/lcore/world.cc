@@ -97,6 +97,7 @@ std::size_t Site::step(std::uint64_t now_ns) {
   step_ns_ = now_ns;
   std::size_t work = net->step(now_ns);
   if (codec_runs) work += codec->step(now_ns);
+  edge.now_ns = now_ns;
   work += edge.step();
   if (control_runs && now_ns >= control_ns_) step_control(now_ns);
   return work;
