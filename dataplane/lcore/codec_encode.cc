@@ -32,12 +32,15 @@ bool CodecRole::may_submit(const CodecSession& session, std::size_t bytes) const
   const std::size_t active = static_cast<std::size_t>(
       std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->used; }));
   const auto share = [active](std::uint64_t all) { return active == 1 ? all / 4 * 3 : all / (active + 1); };
+  // The lane reckons with the largest frames for the two that may always be under way; ours may be smaller.
   const LaneShared& lane = *nets_[session.flow.net].lanes[session.flow.lane];
+  const std::uint64_t largest = lane.backlog_limit_bytes.get();
+  const std::uint64_t limit = largest - std::min(largest, 2 * (wire::kFrameBytesMax - bytes));
   // One frame may always be under way: with many migrations a share can be less than a block.  A frame takes memory until
   // all of it is acknowledged, but only what is not acknowledged counts as backlog.
   return session.held_bytes == 0 ||
          (session.held_bytes + bytes <= share(cells_.arena_bytes()) && session.bodies_out < share(bodies_.size()) &&
-          backlog(session) < lane.backlog_limit_bytes.get());
+          backlog(session) < limit);
 }
 
 CodecSession* CodecRole::next_to_encode() noexcept {
@@ -85,6 +88,7 @@ void CodecRole::finish_block(CodecSession& session) noexcept {
   }
   ++session.blocks_out;
   submit(session, frame, session.stop_sent && session.tail_bytes <= config_.tail_bytes_max);
+  limit_ingress(session, raw_bytes, frame.size());
 
   MigrationSlot& slot = *session.slot;
   const EncoderCounters& counters = session.encoder.counters();
@@ -96,6 +100,16 @@ void CodecRole::finish_block(CodecSession& session) noexcept {
   slot.opaque_bytes.set(counters.opaque_bytes);
   slot.digest_in_lo.set(digest.low);
   slot.digest_in_hi.set(digest.high);
+}
+
+// What the edge holds is worth a quarter of what may wait behind it.
+void CodecRole::limit_ingress(CodecSession& session, std::uint64_t raw_bytes, std::uint64_t encoded_bytes) noexcept {
+  session.recent_raw_bytes += raw_bytes - session.recent_raw_bytes / 8;
+  session.recent_encoded_bytes += encoded_bytes - session.recent_encoded_bytes / 8;
+  const std::uint64_t slack = nets_[session.flow.net].lanes[session.flow.lane]->backlog_slack_bytes.get();
+  const double raw_per_encoded =
+      static_cast<double>(session.recent_raw_bytes) / static_cast<double>(std::max<std::uint64_t>(session.recent_encoded_bytes, 1));
+  session.slot->ingress_limit_bytes.set(static_cast<std::uint64_t>(static_cast<double>(slack / 4) * raw_per_encoded));
 }
 
 // The guest was stopped in the block just encoded, or in the last bytes of the one before.

@@ -99,6 +99,7 @@ CodecSession* CodecRole::take_session(MigrationRef migration) noexcept {
   session.stop_received = false;
   session.bodies_out = session.blocks_out = 0;
   session.held_bytes = session.submitted_bytes = session.tail_bytes = session.last_read_ns = 0;
+  session.recent_raw_bytes = session.recent_encoded_bytes = 0;
   session.pause = {};
   session.far_pause = {};
   session.next_frame = 0;

@@ -99,6 +99,7 @@ class CodecRole final : public Role {
   void finish_block(CodecSession& session) noexcept;
   void send_marks(CodecSession& session) noexcept;
   [[nodiscard]] std::size_t next_mark(CodecSession& session, std::span<std::uint8_t> buffer) noexcept;
+  void limit_ingress(CodecSession& session, std::uint64_t raw_bytes, std::uint64_t encoded_bytes) noexcept;
   void note_stop(CodecSession& session) noexcept;
   void submit(CodecSession& session, std::span<const std::uint8_t> frame, bool tail) noexcept;
   void take_body_back(const NetToCodec& message) noexcept;

@@ -55,6 +55,8 @@ struct CodecSession {
   std::uint32_t blocks_out = 0;       // of bodies_out
   bool stop_sent = false;             // the guest was stopped: `pause` runs
   std::uint64_t tail_bytes = 0;       // of frames since, as long as they count as the tail
+  std::uint64_t recent_raw_bytes = 0;      // of the last blocks, older ones counting less
+  std::uint64_t recent_encoded_bytes = 0;  // what they became
   std::uint64_t last_read_ns = 0;     // of the last block encoded: when its last byte was read
   SenderPause pause;
   PauseTimes pause_times;             // once delivered_received

@@ -58,7 +58,7 @@ class Site {
 
  public:
   static constexpr std::size_t kBlocks = 16;
-  static constexpr std::size_t kBodies = 64;
+  static constexpr std::size_t kBodies = 256;
 
   MigrationTable table;
   ControlNetRings control;
