@@ -58,8 +58,10 @@ World world_of(const Case& c) {
   link.delay_ns = c.rtt_ns / 2;
   link.loss = c.loss;
   SiteOptions west = west_options();
+  SiteOptions east = east_options();
   west.tx_arena_bytes = 32U << 20;
-  return World(c.rtt_ns + c.stopped_bytes, link, west, east_options());
+  east.rx_frames_max = 4096;  // as many for each flow as in a gateway
+  return World(c.rtt_ns + c.stopped_bytes, link, west, east);
 }
 
 std::uint64_t known_us(const Counter& counter) {
