@@ -248,7 +248,9 @@ void Gateway::log_migrations() {
     log_.write(level, "migration is " + m.state,
                {{"migration", m.id}, {"peer", m.peer}, {"direction", m.direction}, {"service", m.service},
                 {"raw_bytes_in", m.raw_bytes_in}, {"raw_bytes_out", m.raw_bytes_out}, {"wire_bytes_tx", m.wire_bytes_tx},
-                {"wire_bytes_rx", m.wire_bytes_rx}, {"digest", m.digest_verified}, {"reason", m.reason}});
+                {"wire_bytes_rx", m.wire_bytes_rx}, {"digest", m.digest_verified},
+                {"pause_ms", m.pause_ms}, {"pause_backlog_ms", m.pause_backlog_ms}, {"pause_path_ms", m.pause_path_ms},
+                {"pause_far_ms", m.pause_far_ms}, {"reason", m.reason}});
   }
 }
 
