@@ -110,6 +110,24 @@ TEST(edge_backpressure, holds_no_more_than_the_codec_says) {
   EXPECT_TRUE(got == bytes);
 }
 
+// What nobody has read yet is hidden from the hypervisor and from us, so the kernel may hold little of it.
+TEST(edge_backpressure, the_kernel_holds_little_of_a_hypervisor_that_is_not_read) {
+  Harness edge({.ingress_blocks_per_migration = 2});
+  const Fd source = connect_to(edge.listener);
+  const int send_buffer = 64 << 10;
+  ASSERT_EQ(setsockopt(source.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer)), 0);
+  const EdgeToCodec open = edge.next();
+  set_deadline(source, 300);
+  const auto bytes = random_bytes(1, 64 << 10);
+  std::size_t sent = 0;
+  for (ssize_t count = 0; (count = send(source.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)) > 0;) {
+    sent += static_cast<std::size_t>(count);
+  }
+  const std::size_t read = edge.table[open.migration.slot].edge_in_bytes.get();
+  EXPECT_GT(sent, read);
+  EXPECT_LE(sent - read, 2 * std::size_t{128 << 10} + 2 * std::size_t{64 << 10} + (128 << 10));
+}
+
 // While the codec holds all but one block, the last stays open for what comes, and each read keeps its own time.
 TEST(edge_backpressure, blocks_say_when_their_bytes_were_read) {
   Harness edge({.ingress_blocks_per_migration = 3});
