@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "compress/block_format.h"
@@ -70,6 +71,8 @@ class BlockEncoder {
 
   [[nodiscard]] const EncoderCounters& counters() const noexcept { return counters_; }
   [[nodiscard]] const AdapterCounters& adapter_counters() const noexcept { return adapter_.counters(); }
+  // See Adapter; of the blocks encoded so far.
+  [[nodiscard]] std::optional<std::uint64_t> stop_offset() const noexcept { return adapter_.stop_offset(); }
   [[nodiscard]] Digest digest() const noexcept { return digest_.value(); }
 
  private:

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace dwcp {
@@ -56,6 +57,10 @@ class Adapter {
   [[nodiscard]] virtual Span next(std::span<const std::uint8_t> input) noexcept = 0;
 
   [[nodiscard]] virtual const AdapterCounters& counters() const noexcept = 0;
+
+  // Where in the stream, from 0, the first byte stands that the hypervisor wrote with the guest stopped: all from there on
+  // is downtime.  Known up to four bytes later.  None: not there yet, or not to be told for this stream.
+  [[nodiscard]] virtual std::optional<std::uint64_t> stop_offset() const noexcept = 0;
 };
 
 }  // namespace dwcp

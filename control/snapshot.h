@@ -85,7 +85,13 @@ struct MigrationSnapshot {
   std::string digest_verified;  // "pending", "match", "mismatch"
   std::uint64_t started_unix_ms = 0;
   std::uint64_t duration_ms = 0;
-  std::int32_t pause_ms = -1;  // end to end; -1: not known
+  // How long the guest stood still, as the gateways see it (docs/OPERATIONS.md); -1: not known.
+  std::int32_t pause_ms = -1;
+  std::int32_t pause_backlog_ms = -1;  // of it: behind what waited in the near gateway
+  std::int32_t pause_path_ms = -1;     // of it: crossing, repairs included
+  std::int32_t pause_far_ms = -1;      // of it: in the far gateway; the three make up pause_ms
+  std::int32_t pause_span_ms = -1;     // what the far gateway sees by itself: first frame of it come to last byte given
+  std::uint64_t stop_backlog_bytes = 0;  // backlog_bytes when the guest was stopped
 };
 
 struct LcoreSnapshot {

@@ -78,6 +78,11 @@ void visit_fields(const MigrationSnapshot& s, Visit&& visit) {
   visit("started_unix_ms", s.started_unix_ms);
   visit("duration_ms", s.duration_ms);
   visit("pause_ms", s.pause_ms);
+  visit("pause_backlog_ms", s.pause_backlog_ms);
+  visit("pause_path_ms", s.pause_path_ms);
+  visit("pause_far_ms", s.pause_far_ms);
+  visit("pause_span_ms", s.pause_span_ms);
+  visit("stop_backlog_bytes", s.stop_backlog_bytes);
 }
 
 template <typename Visit>

@@ -19,8 +19,9 @@ bool is(std::span<const std::uint8_t> bytes, std::string_view name) noexcept {
 }  // namespace
 
 void QemuPrecopyAdapter::reset() noexcept {
-  recognised_ = subsections_allowed_ = ram_known_ = block_known_ = false;
-  skip_ = announced_left_ = 0;
+  recognised_ = subsections_allowed_ = ram_known_ = block_known_ = ending_ = postcopy_ = false;
+  skip_ = position_ = end_offset_ = announced_left_ = 0;
+  stop_offset_.reset();
   extras_left_ = names_left_ = 0;
   page_bytes_ = 1U << qemu::kPageBitsDefault;
   counters_ = {};
@@ -30,6 +31,7 @@ void QemuPrecopyAdapter::reset() noexcept {
 
 Span QemuPrecopyAdapter::next(std::span<const std::uint8_t> input) noexcept {
   DWCP_ASSERT(!input.empty());
+  const std::uint64_t begin = position_;
   std::size_t taken = 0;
   while (taken < input.size()) {
     const auto rest = input.subspan(taken);
@@ -39,20 +41,25 @@ Span QemuPrecopyAdapter::next(std::span<const std::uint8_t> input) noexcept {
       taken += passed;
     } else if (state_ == State::kPageContent) {
       if (taken > 0) break;
-      return page_piece(rest.size());
+      const Span piece = page_piece(rest.size());
+      position_ += piece.length;
+      return piece;
     } else if (state_ == State::kOpaque) {
       taken = input.size();
     } else if (field_filled_ == 0 && rest.size() >= field_bytes_) {
       taken += field_bytes_;
+      position_ = begin + taken;
       handle(rest.first(field_bytes_));
     } else {
       const std::size_t copied = std::min(field_bytes_ - field_filled_, rest.size());
       std::memcpy(field_.data() + field_filled_, rest.data(), copied);
       field_filled_ += copied;
       taken += copied;
+      position_ = begin + taken;
       if (field_filled_ == field_bytes_) handle(std::span(field_).first(field_bytes_));
     }
   }
+  position_ = begin + taken;
   return {.kind = SpanKind::kOpaque, .length = static_cast<std::uint32_t>(taken)};
 }
 
@@ -110,7 +117,9 @@ void QemuPrecopyAdapter::handle(Field field) noexcept {
     case State::kPartId:
     case State::kFooter: {
       if (!ram_known_ || load_be<be32>(field.data()) != ram_section_id_) return lose_sync();
-      return state_ == State::kPartId ? expect(State::kRecord, 8) : expect(State::kSectionType, 1);
+      if (state_ == State::kFooter) return expect(State::kSectionType, 1);
+      if (ending_ && !postcopy_ && !stop_offset_) stop_offset_ = end_offset_;
+      return expect(State::kRecord, 8);
     }
     case State::kCommandHead:
       return handle_command(field);
@@ -174,6 +183,8 @@ void QemuPrecopyAdapter::handle_section_type(std::uint8_t type) noexcept {
       return ram_known_ ? lose_sync() : expect(State::kStartId, 5);
     case qemu::kSectionPart:
     case qemu::kSectionEnd:
+      ending_ = type == qemu::kSectionEnd;
+      end_offset_ = position_ - 1;
       return expect(State::kPartId, 4);
     case qemu::kSectionFooter:
       return expect(State::kFooter, 4);
@@ -228,6 +239,7 @@ void QemuPrecopyAdapter::handle_start_head(Field field) noexcept {
 void QemuPrecopyAdapter::handle_command(Field field) noexcept {
   const std::uint16_t command = load_be<be16>(field.data());
   const std::uint16_t length = load_be<be16>(field.data() + 2);
+  postcopy_ = postcopy_ || command == qemu::kCommandPackaged;
   if (command == qemu::kCommandPackaged) return length == 4 ? expect(State::kPackageLength, 4) : lose_sync();
   skip(length);
   expect(State::kSectionType, 1);

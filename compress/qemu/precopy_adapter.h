@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "compress/qemu/ram_blocks.h"
@@ -24,6 +25,8 @@ class QemuPrecopyAdapter final : public Adapter {
   void reset() noexcept override;
   [[nodiscard]] Span next(std::span<const std::uint8_t> input) noexcept override;
   [[nodiscard]] const AdapterCounters& counters() const noexcept override { return counters_; }
+
+  [[nodiscard]] std::optional<std::uint64_t> stop_offset() const noexcept override { return stop_offset_; }
 
   // Whether the stream has begun as a QEMU stream and is still being followed.
   [[nodiscard]] bool following() const noexcept { return recognised_ && state_ != State::kOpaque; }
@@ -87,6 +90,12 @@ class QemuPrecopyAdapter final : public Adapter {
   std::size_t field_bytes_ = 0;       // wanted
   std::size_t field_filled_ = 0;
   std::uint64_t skip_ = 0;
+  std::uint64_t position_ = 0;  // in the stream: of the next byte; inside handle(), of the one behind its field
+
+  bool ending_ = false;    // the section that begins is an end section
+  bool postcopy_ = false;  // the guest runs at the target when RAM's end section comes
+  std::uint64_t end_offset_ = 0;  // where the end section began
+  std::optional<std::uint64_t> stop_offset_;
 
   std::uint32_t page_bytes_ = 0;
   std::uint32_t names_left_ = 0;  // capabilities still to come

@@ -16,6 +16,10 @@
 //     page records    unless flagged "continue" (same block as the last): name length (u8), name; then
 //                     fill: u8.  page: the bytes.  XBZRLE: u8 of 1, u16 length, bytes.  compressed: u32 length, bytes.
 //
+// Order in precopy: part sections of RAM while the guest runs; then the guest is stopped, and the very next thing written is
+// RAM's end section, with what was dirty last; then the device state.  In postcopy the guest is stopped for the packaged
+// command, which holds the device state, and RAM's end section comes when all of it has moved and the guest runs over there.
+//
 // Content of any other section carries no length, so nothing after the first foreign section can be found.  In precopy
 // that is the device state at the very end.
 #pragma once

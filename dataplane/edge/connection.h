@@ -9,7 +9,8 @@
 // once; one that is not, once the socket has no more and either the codec has fewer than two blocks of ours (it would
 // idle else: small messages pass at once) or flush_delay_ns has gone by.  A codec that is behind gets fuller blocks
 // instead of more of them: the last block of the migration's allowance is never pushed for its age. No block to be had
-// stops reading until one is given back; the time is counted as paused.
+// stops reading until one is given back; the time is counted as paused.  How many blocks that are, and at how many bytes one
+// is full, follows the path's rate (rings/ingress_limit.h).
 //
 // Writing (connection_write.cc).  Blocks are queued in the kernel's order of arrival and given back one by one when the
 // kernel has all their bytes.
@@ -25,6 +26,7 @@
 #include <memory>
 
 #include "dataplane/edge/shared.h"
+#include "dataplane/rings/ingress_limit.h"
 
 namespace dwcp {
 
@@ -83,6 +85,8 @@ class Connection {
   void account_pause() noexcept;
   void look_for_reset() noexcept;
   [[nodiscard]] Block* take_block() noexcept;
+  [[nodiscard]] IngressLimit limit() const noexcept;
+  void begin_filling(Block* block) noexcept;
 
   // connection_write.cc
   static void on_written(uv_write_t* request, int status) noexcept;
@@ -100,6 +104,7 @@ class Connection {
 
   // Reading.
   Block* filling_ = nullptr;     // if it holds bytes, the socket had no more when last read
+  std::uint32_t filling_max_ = 0;  // bytes at which it counts as full
   std::size_t lent_blocks_ = 0;  // with the codec
   bool flush_due_ = false;       // filling_ has waited for flush_delay_ns
   bool paused_ = false;

@@ -29,8 +29,17 @@ void Connection::start_reading() noexcept {
   if (error != 0) close(EndReason::kHypervisorReset);
 }
 
+IngressLimit Connection::limit() const noexcept {
+  return IngressLimit::of(slot_->ingress_limit_bytes.get(), shared_.options.ingress_blocks_per_migration);
+}
+
+void Connection::begin_filling(Block* block) noexcept {
+  filling_ = block;
+  filling_max_ = limit().block_bytes;
+}
+
 Block* Connection::take_block() noexcept {
-  if (queued_ || lent_blocks_ >= shared_.options.ingress_blocks_per_migration) return nullptr;
+  if (queued_ || lent_blocks_ >= limit().blocks) return nullptr;
   Block* block = shared_.take_ingress(*this);
   queued_ = block == nullptr;
   return block;
@@ -38,17 +47,18 @@ Block* Connection::take_block() noexcept {
 
 // An empty buffer makes libuv answer UV_ENOBUFS: there is something to read, and no place for it.
 void Connection::on_alloc(uv_buf_t* buffer) noexcept {
-  if (filling_ == nullptr) filling_ = take_block();
+  if (filling_ == nullptr) begin_filling(take_block());
   *buffer = filling_ == nullptr ? uv_buf_init(nullptr, 0)
                                 : uv_buf_init(reinterpret_cast<char*>(filling_->data + filling_->length),
-                                              static_cast<unsigned>(kBlockBytes - filling_->length));
+                                              filling_max_ - filling_->length);
 }
 
 void Connection::on_read(ssize_t bytes) noexcept {
   if (bytes > 0) {
+    filling_->read_times.note(filling_->length, shared_.now_ns());
     filling_->length += static_cast<std::uint32_t>(bytes);
     slot_->edge_in_bytes.add(static_cast<std::uint64_t>(bytes));
-    if (filling_->length == kBlockBytes) {
+      if (filling_->length == filling_max_) {
       push_filling();
     } else {
       push_partial_if_due();
@@ -81,7 +91,7 @@ void Connection::push_filling() noexcept {
 }
 
 void Connection::push_partial_if_due() noexcept {
-  const bool spare = lent_blocks_ + 1 < shared_.options.ingress_blocks_per_migration;
+  const bool spare = lent_blocks_ + 1 < limit().blocks;
   if (lent_blocks_ < kBusyCodecBlocks || (flush_due_ && spare)) {
     push_filling();
     return;
@@ -131,7 +141,7 @@ void Connection::account_pause() noexcept {
 
 void Connection::resume_reading(Block* block) noexcept {
   queued_ = false;
-  filling_ = block;
+  begin_filling(block);
   account_pause();
   paused_ = false;
   (void)uv_timer_stop(&timer_);

@@ -26,7 +26,10 @@ void Connection::on_written(uv_write_t* request, int status) noexcept {
   Connection& self = *write->connection;
   Block* block = write->block;
   self.shared_.writes.put(write);
-  if (status == 0) self.slot_->edge_out_bytes.add(block->length);
+  if (status == 0) {
+    self.slot_->edge_out_bytes.add(block->length);
+    block->written_ns = self.shared_.now_ns();
+  }
   self.shared_.return_egress(self.migration_, block);
   if (status != 0 && self.state_ == State::kOpen) self.close(EndReason::kHypervisorReset);
 }

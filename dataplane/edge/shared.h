@@ -59,6 +59,9 @@ struct EdgeShared {
   void put_ingress(Block* block) noexcept;
   void forget_waiter(Connection& connection) noexcept;
 
+  // What blocks are stamped with.
+  [[nodiscard]] std::uint64_t now_ns() const { return options.clock ? options.clock() : uv_hrtime(); }
+
   // The connection of this very generation, or nullptr.
   [[nodiscard]] Connection* find(MigrationRef migration) noexcept;
   void adopt(std::unique_ptr<Connection> connection);

@@ -7,6 +7,17 @@
 #include "dataplane/wire/frame.h"
 
 namespace dwcp {
+namespace {
+
+void show_pause(MigrationSlot& slot, const PauseTimes& times, std::uint32_t span_us) noexcept {
+  slot.pause_backlog_us.set(std::uint64_t{times.backlog_us} + 1);
+  slot.pause_path_us.set(std::uint64_t{times.path_us} + 1);
+  slot.pause_far_us.set(std::uint64_t{times.far_us} + 1);
+  slot.pause_span_us.set(std::uint64_t{span_us} + 1);
+  slot.pause_us.set(std::uint64_t{times.pause_us} + 1);
+}
+
+}  // namespace
 
 // A frame whose turn has come and, if it is a block, with a block at hand to decode into.  The marks around blocks need none:
 // a hypervisor that does not read must not keep another migration from opening.
@@ -16,7 +27,7 @@ CodecSession* CodecRole::next_to_decode() noexcept {
     if (!session.used || session.held_frames == 0 || session.held_at(session.next_frame).body == nullptr) continue;
     const auto kind = static_cast<wire::FrameKind>(session.held_at(session.next_frame).body->cells[0][0]);
     const bool room = session.egress_out < config_.egress_blocks_per_migration && egress_.available() != 0;
-    if (kind == wire::FrameKind::kBlock && !room) continue;
+    if (wire::is_block(kind) && !room) continue;
     decode_turn_ = (decode_turn_ + i + 1) % sessions_.size();
     return &session;
   }
@@ -68,18 +79,21 @@ EndReason CodecRole::begin_frame(CodecSession& session) noexcept {
   held.body->read(0, frame);
 
   const auto kind = static_cast<wire::FrameKind>(frame[0]);
-  // OPEN is the first frame of an incoming migration and stands nowhere else; after EOF only VERDICT may come.
+  // OPEN is the first frame of an incoming migration and stands nowhere else; after EOF only marks may come.
   if ((kind == wire::FrameKind::kOpen) == session.opened) return EndReason::kProtocolError;
   EndReason reason = EndReason::kProtocolError;
   switch (kind) {
     case wire::FrameKind::kOpen:
       reason = take_open(session, frame);
       break;
+    case wire::FrameKind::kStop:
     case wire::FrameKind::kBlock: {
-      if (session.eof_received) return EndReason::kProtocolError;
+      const bool stop = kind == wire::FrameKind::kStop;
+      if (session.eof_received || (stop && session.stop_received)) return EndReason::kProtocolError;
       const auto raw_bytes = session.decoder.begin(frame.subspan(1));
       if (!raw_bytes) return EndReason::kDecodeError;
       if (*raw_bytes > kBlockBytes) return EndReason::kProtocolError;
+      session.stop_received = session.stop_received || stop;
       decoding_ = &session;
       decoding_block_ = egress_.take();
       decoding_block_->length = static_cast<std::uint32_t>(*raw_bytes);
@@ -90,6 +104,12 @@ EndReason CodecRole::begin_frame(CodecSession& session) noexcept {
       break;
     case wire::FrameKind::kVerdict:
       reason = take_verdict(session, frame);
+      break;
+    case wire::FrameKind::kDelivered:
+      reason = take_delivered(session, frame);
+      break;
+    case wire::FrameKind::kPause:
+      reason = take_pause(session, frame);
       break;
   }
   if (reason != EndReason::kNone) return reason;
@@ -155,6 +175,35 @@ EndReason CodecRole::take_verdict(CodecSession& session, std::span<const std::ui
   }
   session.verdict_received = true;
   if (session.slot->direction == MigrationDirection::kOutgoing) session.slot->digest_state.set(kVerdictMatch);
+  return EndReason::kNone;
+}
+
+// Our direction had a STOP, and the hypervisor over there has all of it.
+EndReason CodecRole::take_delivered(CodecSession& session, std::span<const std::uint8_t> frame) noexcept {
+  if (frame.size() != sizeof(wire::DeliveredFrame) || !session.stop_sent || !session.eof_sent || session.delivered_received) {
+    return EndReason::kProtocolError;
+  }
+  const auto& delivered = *reinterpret_cast<const wire::DeliveredFrame*>(frame.data());
+  const std::uint64_t min_rtt_ns = nets_[session.flow.net].lanes[session.flow.lane]->min_rtt_ns.get();
+  session.pause_times = session.pause.finish(now_ns_, min_rtt_ns, delivered.age_us, delivered.far_us);
+  session.delivered_received = true;
+  show_pause(*session.slot, session.pause_times, delivered.span_us);
+  return EndReason::kNone;
+}
+
+// What the sender of a STOP measured, in answer to our DELIVERED.
+EndReason CodecRole::take_pause(CodecSession& session, std::span<const std::uint8_t> frame) noexcept {
+  if (frame.size() != sizeof(wire::PauseFrame) || !session.delivered_sent || session.pause_received) {
+    return EndReason::kProtocolError;
+  }
+  const auto& pause = *reinterpret_cast<const wire::PauseFrame*>(frame.data());
+  session.pause_received = true;
+  show_pause(*session.slot,
+             {.pause_us = pause.pause_us,
+              .backlog_us = pause.backlog_us,
+              .path_us = pause.path_us,
+              .far_us = std::min<std::uint32_t>(session.far_pause.far_us(), pause.pause_us)},
+             session.far_pause.span_us());
   return EndReason::kNone;
 }
 

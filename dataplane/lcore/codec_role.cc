@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "dataplane/wire/frame.h"
 
 namespace dwcp {
 namespace {
@@ -93,9 +94,14 @@ CodecSession* CodecRole::take_session(MigrationRef migration) noexcept {
   session.flow = {};
   session.flow_known = session.flow_over = session.edge_known = session.edge_closed = false;
   session.failure = EndReason::kNone;
-  session.open_sent = session.edge_eof = session.eof_sent = false;
-  session.bodies_out = 0;
-  session.held_bytes = session.submitted_bytes = 0;
+  session.open_sent = session.edge_eof = session.eof_sent = session.stop_sent = false;
+  session.delivered_received = session.delivered_sent = session.pause_received = session.pause_sent = false;
+  session.stop_received = false;
+  session.bodies_out = session.blocks_out = 0;
+  session.held_bytes = session.submitted_bytes = session.tail_bytes = session.last_read_ns = 0;
+  session.recent_raw_bytes = session.recent_encoded_bytes = 0;
+  session.pause = {};
+  session.far_pause = {};
   session.next_frame = 0;
   session.held_frames = 0;
   session.opened = session.eof_received = session.verdict_due = session.verdict_sent = session.verdict_received = false;
@@ -143,8 +149,11 @@ void CodecRole::take_edge_message(std::uint16_t edge, const EdgeToCodec& message
       if (session != nullptr) session->edge_eof = true;
       return;
     case EdgeToCodecKind::kBlockReturn:
+      if (session != nullptr) {
+        --session->egress_out;
+        session->far_pause.on_written(message.block->written_ns);
+      }
       egress_.put(message.block);
-      if (session != nullptr) --session->egress_out;
       return;
     case EdgeToCodecKind::kClosed:
       if (session == nullptr) return;
@@ -242,6 +251,9 @@ void CodecRole::take_frame(const NetToCodec& message) noexcept {
   if (session == nullptr) {
     return tell_net(message.flow.net, {.flow = message.flow, .rx_slot = message.rx_slot, .kind = CodecToNetKind::kConsume});
   }
+  if (const auto kind = static_cast<wire::FrameKind>(message.body->cells[0][0]); wire::is_block(kind)) {
+    session->far_pause.on_block(now_ns_, kind == wire::FrameKind::kStop);
+  }
   session->held_at(raw(message.seq)) = {.body = message.body, .rx_slot = message.rx_slot};
   ++session->held_frames;
 }
@@ -286,8 +298,8 @@ void CodecRole::fail(CodecSession& session, EndReason reason, bool tell_peer) no
 
 // Moves a session on when something it waited for has come: completion, then the end of its slot.
 void CodecRole::settle(CodecSession& session) noexcept {
-  const bool sent = session.eof_sent && session.verdict_sent && session.bodies_out == 0;
-  const bool received = session.eof_received && session.verdict_received && session.held_frames == 0;
+  const bool sent = session.all_sent() && session.bodies_out == 0;
+  const bool received = session.all_received() && session.held_frames == 0;
   if (session.failure == EndReason::kNone && !session.flow_over && sent && received && session.edge_closed) {
     tell_net(session.flow.net, {.flow = session.flow, .kind = CodecToNetKind::kCloseFlow});
     session.flow_over = true;

@@ -52,6 +52,9 @@ struct CodecRoleConfig {
   std::size_t bodies_max = 4096;       // frames submitted and not acknowledged, all migrations
   std::size_t egress_blocks = 64;
   std::size_t egress_blocks_per_migration = 8;
+  // Frames marked as the tail of a migration, from the stop of its guest on.  A stream that sends more then is not in its
+  // last window, whatever it claims: 64 MiB are 300 ms, QEMU's default limit, at 1.8 Gb/s of frames.
+  std::size_t tail_bytes_max = 64U << 20;
   std::size_t ingress_blocks = 64;     // of all edges: capacity of the queues
   std::vector<std::string> listener_services;  // by listener: the service asked for at the far side
   std::vector<std::string> services;           // by service: our name for it
@@ -95,7 +98,10 @@ class CodecRole final : public Role {
   [[nodiscard]] bool may_submit(const CodecSession& session, std::size_t bytes) const noexcept;
   void finish_block(CodecSession& session) noexcept;
   void send_marks(CodecSession& session) noexcept;
-  void submit(CodecSession& session, std::span<const std::uint8_t> frame) noexcept;
+  [[nodiscard]] std::size_t next_mark(CodecSession& session, std::span<std::uint8_t> buffer) noexcept;
+  void limit_ingress(CodecSession& session, std::uint64_t raw_bytes, std::uint64_t encoded_bytes) noexcept;
+  void note_stop(CodecSession& session) noexcept;
+  void submit(CodecSession& session, std::span<const std::uint8_t> frame, bool tail) noexcept;
   void take_body_back(const NetToCodec& message) noexcept;
 
   // codec_decode.cc
@@ -105,6 +111,8 @@ class CodecRole final : public Role {
   [[nodiscard]] EndReason take_open(CodecSession& session, std::span<const std::uint8_t> frame) noexcept;
   [[nodiscard]] EndReason take_eof(CodecSession& session, std::span<const std::uint8_t> frame) noexcept;
   [[nodiscard]] EndReason take_verdict(CodecSession& session, std::span<const std::uint8_t> frame) noexcept;
+  [[nodiscard]] EndReason take_delivered(CodecSession& session, std::span<const std::uint8_t> frame) noexcept;
+  [[nodiscard]] EndReason take_pause(CodecSession& session, std::span<const std::uint8_t> frame) noexcept;
   void finish_frame(CodecSession& session) noexcept;
 
   CodecRoleConfig config_;

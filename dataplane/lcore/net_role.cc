@@ -177,8 +177,10 @@ void NetRole::check_sessions(std::uint64_t now_ns) noexcept {
       continue;
     }
     if (now_ns < link.lane.last_received_ns() + kHousekeepingNs) host_.confirm(now_ns, config_.peers[i].ip);
-    link.shared.drain_bytes_per_sec.set(link.lane.bandwidth_bytes_per_sec());
-    link.shared.backlog_limit_bytes.set(link.lane.backlog_limit_bytes(config_.backlog_max_ns));  // each migration's share
+    link.shared.min_rtt_ns.set(link.lane.min_rtt_ns());
+    const std::uint64_t limit_bytes = link.lane.backlog_limit_bytes(config_.backlog_max_ns);  // each migration's share
+    link.shared.backlog_limit_bytes.set(limit_bytes);
+    link.shared.backlog_slack_bytes.set(limit_bytes - link.lane.backlog_limit_bytes(0));
     for (const FlowOwner& owner : link.owners) {
       if (owner.used && owner.slot != nullptr) owner.slot->acked_bytes.set(link.lane.flow_acked_bytes(owner.flow));
     }

@@ -12,6 +12,8 @@
 #include <new>
 #include <vector>
 
+#include "dataplane/rings/read_times.h"
+
 namespace dwcp {
 
 inline constexpr std::size_t kBlockBytes = 256 * 1024;
@@ -19,6 +21,8 @@ inline constexpr std::size_t kBlockBytes = 256 * 1024;
 struct Block {
   std::uint8_t* data = nullptr;  // kBlockBytes, owned by the pool
   std::uint32_t length = 0;      // bytes in use
+  std::uint64_t written_ns = 0;  // egress, when it comes back: when the kernel had all of it for the hypervisor; 0: never
+  ReadTimes read_times;          // ingress
 };
 
 // Owner thread only.  take() == nullptr is backpressure: stop and come back when a block has been put.
@@ -43,6 +47,8 @@ class BlockPool {
     Block* block = free_.back();
     free_.pop_back();
     block->length = 0;
+    block->written_ns = 0;
+    block->read_times.clear();
     return block;
   }
   void put(Block* block) noexcept { free_.push_back(block); }

@@ -7,8 +7,9 @@
 namespace dwcp {
 
 struct alignas(64) LaneShared {
-  Counter drain_bytes_per_sec;  // what the path delivers; 0 before the first measurement
+  Counter min_rtt_ns;           // 0 before the first measurement
   Counter backlog_limit_bytes;  // frames of one migration that may be submitted and unacknowledged
+  Counter backlog_slack_bytes;  // of that, what is more than the path itself holds: what waits; 0 before the first measurement
 };
 
 }  // namespace dwcp

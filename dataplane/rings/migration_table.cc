@@ -22,7 +22,8 @@ std::optional<MigrationRef> MigrationTable::claim(std::size_t offset, std::size_
           &slot.frames_out, &slot.frames_in, &slot.encoded_raw_bytes,
           &slot.encoded_bytes, &slot.acked_bytes, &slot.decoded_frame_bytes, &slot.zero_pages, &slot.normal_pages, &slot.opaque_bytes,
           &slot.backlog_bytes, &slot.digest_in_lo, &slot.digest_in_hi, &slot.digest_out_lo, &slot.digest_out_hi,
-          &slot.digest_state, &slot.end_reason, &slot.phase, &slot.started_ns, &slot.ended_ns}) {
+          &slot.pause_us, &slot.pause_backlog_us, &slot.pause_path_us, &slot.pause_far_us, &slot.pause_span_us,
+          &slot.ingress_limit_bytes, &slot.stop_backlog_bytes, &slot.digest_state, &slot.end_reason, &slot.phase, &slot.started_ns, &slot.ended_ns}) {
       counter->set(0);
     }
     return MigrationRef{.slot = static_cast<std::uint16_t>(oldest), .generation = generation + 1};

@@ -85,6 +85,10 @@ struct MigrationSlot {
   Counter digest_in_lo, digest_in_hi;  // running digest of what the hypervisor sent
   Counter digest_out_lo, digest_out_hi;
   Counter digest_state;                // kVerdict...: of what the connecting hypervisor sent, as compared by the two gateways
+  // The guest's pause, see lcore/pause_meter.h: 1 + the time in us; 0: not known.
+  Counter pause_us, pause_backlog_us, pause_path_us, pause_far_us, pause_span_us;
+  Counter ingress_limit_bytes;         // raw bytes the edge may hold of what it read; 0: as many as it has blocks for
+  Counter stop_backlog_bytes;          // backlog_bytes when the guest was stopped
   Counter end_reason;                  // EndReason
   Counter phase;                       // MigrationPhase
   Counter started_ns, ended_ns;        // monotonic clock

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compress/qemu/precopy_adapter.h"
+#include "compress/qemu/stream_format.h"
 
 namespace {
 
@@ -67,8 +68,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::span<const std::uint8_t> stream(data + 1, size - 1);
   const auto whole = pages_of(*adapter, stream, 0);
   const auto counters = adapter->counters();
+  const auto stop = adapter->stop_offset();
+  require(!stop || (*stop < stream.size() && stream[*stop] == dwcp::qemu::kSectionEnd));
   require(pages_of(*adapter, stream, 1 + data[0]) == whole);
   require(adapter->counters().fill_pages == counters.fill_pages);
   require(adapter->counters().sync_losses == counters.sync_losses);
+  require(adapter->stop_offset() == stop);
   return 0;
 }

@@ -42,6 +42,7 @@ def cross_both_ways(lab, entry, exit_, **options):
         end = gateway.wait_migration_end()
         expect(end["state"] == "completed", end)
         expect(end["digest_verified"] == "match", end)
+        expect(end["pause_ms"] == -1, f"no guest in it, so no pause is known: {end}")
     mine = lab.ctl(near, "migrations")["migrations"][-1]
     expect(mine["raw_bytes_in"] == FORTH_BYTES and mine["raw_bytes_out"] == BACK_BYTES, mine)
 

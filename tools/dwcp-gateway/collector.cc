@@ -34,6 +34,12 @@ const char* phase_name(MigrationPhase phase) {
   return "?";
 }
 
+// The slot holds 1 + the time in us, 0: not known.
+std::int32_t pause_ms(const Counter& counter) {
+  const std::uint64_t value = counter.get();
+  return value == 0 ? -1 : static_cast<std::int32_t>((value - 1 + 500) / 1000);
+}
+
 const char* neighbour_state(inet::Neighbour::State state) {
   switch (state) {
     case inet::Neighbour::State::kFree: return "free";
@@ -173,6 +179,12 @@ MigrationSnapshot Collector::migration(std::size_t index, const Seen& seen) cons
                         : hex("%016lx%016lx", slot.digest_out_hi.get(), slot.digest_out_lo.get());
   const std::uint64_t digest = slot.digest_state.get();
   out.digest_verified = digest == kVerdictMatch ? "match" : digest == kVerdictMismatch ? "mismatch" : "pending";
+  out.pause_ms = pause_ms(slot.pause_us);
+  out.pause_backlog_ms = pause_ms(slot.pause_backlog_us);
+  out.pause_path_ms = pause_ms(slot.pause_path_us);
+  out.pause_far_ms = pause_ms(slot.pause_far_us);
+  out.pause_span_ms = pause_ms(slot.pause_span_us);
+  out.stop_backlog_bytes = slot.stop_backlog_bytes.get();
   out.started_unix_ms = static_cast<std::uint64_t>(seen.started_unix_ms);
   const std::uint64_t started_ns = slot.started_ns.get();
   const std::uint64_t ended_ns = slot.ended_ns.get() != 0 ? slot.ended_ns.get() : clock_.now_ns();

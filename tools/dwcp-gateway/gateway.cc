@@ -139,8 +139,10 @@ void Gateway::build_roles() {
                                                   std::vector<CodecEdge>{{.rings = edge_rings[i], .waker = waker_.get()}},
                                                   std::vector<CodecNet>{codec_net}));
   }
-  edge_ = std::make_unique<EdgeThread>(edge_options(config_, codec_config(0).ingress_blocks, blocks_per_migration(codec_config(0).ingress_blocks)), *migrations_,
-                                       edge_rings);
+  const std::size_t ingress_blocks = codec_config(0).ingress_blocks;
+  EdgeOptions edge = edge_options(config_, ingress_blocks, blocks_per_migration(ingress_blocks));
+  edge.clock = [this] { return clock_.now_ns(); };
+  edge_ = std::make_unique<EdgeThread>(std::move(edge), *migrations_, edge_rings);
   waker_->set(edge_.get());
 }
 
@@ -246,7 +248,9 @@ void Gateway::log_migrations() {
     log_.write(level, "migration is " + m.state,
                {{"migration", m.id}, {"peer", m.peer}, {"direction", m.direction}, {"service", m.service},
                 {"raw_bytes_in", m.raw_bytes_in}, {"raw_bytes_out", m.raw_bytes_out}, {"wire_bytes_tx", m.wire_bytes_tx},
-                {"wire_bytes_rx", m.wire_bytes_rx}, {"digest", m.digest_verified}, {"reason", m.reason}});
+                {"wire_bytes_rx", m.wire_bytes_rx}, {"digest", m.digest_verified},
+                {"pause_ms", m.pause_ms}, {"pause_backlog_ms", m.pause_backlog_ms}, {"pause_path_ms", m.pause_path_ms},
+                {"pause_far_ms", m.pause_far_ms}, {"reason", m.reason}});
   }
 }
 

@@ -85,6 +85,20 @@ std::string render_status(const Json& status) {
   return out;
 }
 
+// The whole, and what it is made of: behind the near gateway's backlog, on the way, in the far gateway.
+std::string human_pause(const Json& migration) {
+  const auto part = [&](const char* key) -> std::int64_t {
+    const auto found = migration.find(key);
+    return found != migration.end() && found->is_number_integer() ? found->get<std::int64_t>() : -1;
+  };
+  const std::int64_t whole = part("pause_ms");
+  if (whole < 0) return "-";
+  const std::int64_t backlog = part("pause_backlog_ms"), path = part("pause_path_ms"), far = part("pause_far_ms");
+  std::string text = human_ms(static_cast<std::uint64_t>(whole));
+  if (backlog < 0 || path < 0 || far < 0) return text;
+  return text + " (" + std::to_string(backlog) + '+' + std::to_string(path) + '+' + std::to_string(far) + ')';
+}
+
 std::string render_migrations(const Json& report) {
   if (report.at("migrations").empty()) return "no migrations\n";
   Table table({{"ID", Align::kRight},
@@ -106,11 +120,9 @@ std::string render_migrations(const Json& report) {
     const std::uint64_t wire = number(m, outgoing ? "wire_bytes_tx" : "wire_bytes_rx");
     char ratio[32] = "-";
     if (wire != 0) std::snprintf(ratio, sizeof ratio, "%.2f", static_cast<double>(raw) / static_cast<double>(wire));
-    const auto pause = m.find("pause_ms");
-    const bool paused = pause != m.end() && pause->is_number_integer() && pause->get<std::int64_t>() >= 0;
     table.row({std::to_string(number(m, "id")), text(m, "direction"), text(m, "state"), text(m, "peer"),
                text(m, "service"), human_bytes(raw), human_bytes(wire), ratio, human_bytes(number(m, "backlog_bytes")),
-               human_ms(number(m, "duration_ms")), paused ? human_ms(pause->get<std::uint64_t>()) : "-",
+               human_ms(number(m, "duration_ms")), human_pause(m),
                or_dash(text(m, "digest_verified")), or_dash(text(m, "reason"))});
   }
   return table.text();

@@ -118,15 +118,27 @@ def _summary(spec, outcome, pause_ms, checks, migration, reporter):
     reporter.line(f"  {'VERIFIED' if good else 'NOT VERIFIED'}: live migration over {spec.text()}")
     for what, value in (("total time", f"{outcome.total_s:.1f} s"),
                         ("pause seen by the guest", f"{pause_ms:.0f} ms (STOP to RESUME {outcome.pause_ms:.0f} ms)"),
+                        ("pause seen by gateways", _gateway_pause(migration)),
                         ("bytes from QEMU", megabytes(raw_bytes)),
                         ("bytes on the wire", f"{megabytes(outcome.wire_bytes)}, framing and repairs included"),
                         ("ratio", f"{ratio:.1f} : 1")):
         reporter.line(f"  {what:<24}  {value}")
     return {"verified": good, "total_s": round(outcome.total_s, 3), "pause_ms": round(pause_ms, 1),
-            "stop_to_resume_ms": round(outcome.pause_ms), "raw_bytes": raw_bytes, "wire_bytes": outcome.wire_bytes,
+            "stop_to_resume_ms": round(outcome.pause_ms),
+            "gateway_pause_ms": migration["pause_ms"], "gateway_backlog_ms": migration["pause_backlog_ms"],
+            "gateway_path_ms": migration["pause_path_ms"], "gateway_far_ms": migration["pause_far_ms"],
+            "raw_bytes": raw_bytes, "wire_bytes": outcome.wire_bytes,
             "wire_back_bytes": outcome.wire_back_bytes, "ratio": round(ratio, 2), "rtt_ms": spec.rtt_ms,
             "rate_mbps": spec.rate_mbps, "loss": spec.loss, "seed": spec.seed,
             "checks": [{"what": check.what, "good": check.good, "detail": check.detail} for check in checks]}
+
+
+def _gateway_pause(migration):
+    """docs/OPERATIONS.md says what is in it."""
+    if migration["pause_ms"] < 0:
+        return "not known"
+    return (f"{migration['pause_ms']} ms (backlog {migration['pause_backlog_ms']}, path {migration['pause_path_ms']}, "
+            f"far {migration['pause_far_ms']})")
 
 
 if __name__ == "__main__":

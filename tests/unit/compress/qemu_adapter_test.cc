@@ -246,5 +246,76 @@ TEST(qemu_adapter, the_block_table_is_bounded) {
   EXPECT_EQ(losses(s.bytes), 1U);
 }
 
+// A guest that is stopped after `parts` sections; what it sent until then, and all of it.
+Bytes stopping_stream(std::size_t parts, std::size_t& stop) {
+  QemuStream s;
+  s.setup();
+  for (std::size_t i = 0; i < parts; ++i) {
+    s.part();
+    s.page(0x1000 * i, Bytes(4096, 0x03), "pc.ram");  // full of end section bytes
+    s.end_of_section();
+  }
+  stop = s.bytes.size();
+  s.end();
+  s.page(0x2000, Bytes(4096, 0x03), "pc.ram");
+  s.end_of_section();
+  s.u8(qemu::kSectionFull);
+  s.raw(Bytes(5000, 0x03));
+  return s.bytes;
+}
+
+TEST(qemu_adapter, tells_where_the_guest_was_stopped) {
+  std::size_t stop = 0;
+  const Bytes stream = stopping_stream(3, stop);
+  const auto adapter = std::make_unique<QemuPrecopyAdapter>();
+  for (const std::size_t piece_max : {stream.size(), std::size_t{1}, std::size_t{7}, std::size_t{5000}}) {
+    adapter->reset();
+    EXPECT_EQ(adapter->stop_offset(), std::nullopt);
+    Rng rng(piece_max);
+    pages_of(*adapter, stream, piece_max, rng);
+    EXPECT_EQ(adapter->stop_offset(), stop);
+    EXPECT_EQ(adapter->counters().sync_losses, 0U);
+  }
+}
+
+TEST(qemu_adapter, knows_of_the_stop_with_the_section_id_and_not_before) {
+  std::size_t stop = 0;
+  const Bytes stream = stopping_stream(2, stop);
+  const auto adapter = std::make_unique<QemuPrecopyAdapter>();
+  Rng rng(1);
+  pages_of(*adapter, Bytes(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(stop) + 4), 1, rng);
+  EXPECT_EQ(adapter->stop_offset(), std::nullopt);
+  pages_of(*adapter, {stream[stop + 4]}, 1, rng);
+  EXPECT_EQ(adapter->stop_offset(), stop);
+}
+
+TEST(qemu_adapter, takes_no_other_end_for_the_stop) {
+  const auto adapter = std::make_unique<QemuPrecopyAdapter>();
+  // Of a section that is not RAM.
+  QemuStream foreign;
+  foreign.setup();
+  foreign.end(9);
+  pages_of(*adapter, foreign.bytes);
+  EXPECT_EQ(adapter->stop_offset(), std::nullopt);
+  // Of RAM when postcopy has moved all: the guest runs at the target by then.
+  QemuStream postcopy;
+  postcopy.setup();
+  postcopy.u8(qemu::kCommand);
+  postcopy.u16(qemu::kCommandPackaged);
+  postcopy.u16(4);
+  postcopy.u32(100);
+  postcopy.raw(Bytes(100));
+  postcopy.end();
+  postcopy.end_of_section();
+  adapter->reset();
+  pages_of(*adapter, postcopy.bytes);
+  EXPECT_EQ(adapter->counters().sync_losses, 0U);
+  EXPECT_EQ(adapter->stop_offset(), std::nullopt);
+  // Not a QEMU stream.
+  adapter->reset();
+  pages_of(*adapter, Bytes(1000, 0x03));
+  EXPECT_EQ(adapter->stop_offset(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace dwcp

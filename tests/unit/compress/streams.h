@@ -101,6 +101,11 @@ class QemuStream {
     u8(qemu::kSectionPart);
     u32(id);
   }
+  // The guest is stopped: what was dirty last follows.
+  void end(std::uint32_t id = 2) {
+    u8(qemu::kSectionEnd);
+    u32(id);
+  }
   void record(std::uint64_t offset, std::uint64_t flags, std::string_view block_name = {}) {
     u64(offset | flags | (block_name.empty() ? qemu::kFlagContinue : 0));
     if (!block_name.empty()) name(block_name);

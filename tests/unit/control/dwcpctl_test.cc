@@ -214,6 +214,22 @@ TEST_F(dwcpctl, odd_members_do_not_break_a_table) {
   }
 }
 
+TEST_F(dwcpctl, pause_is_shown_with_its_parts_or_not_at_all) {
+  const auto shown = [](const std::string& migration) {
+    for (const auto& report : reports()) {
+      if (report.name == "migrations") return report.render(Json::parse(R"({"migrations":[)" + migration + "]}"));
+    }
+    return std::string();
+  };
+  EXPECT_NE(shown(R"({"pause_ms":412,"pause_backlog_ms":80,"pause_path_ms":320,"pause_far_ms":12})").find("  412 ms (80+320+12)  "),
+            std::string::npos);
+  EXPECT_NE(shown(R"({"pause_ms":0,"pause_backlog_ms":0,"pause_path_ms":0,"pause_far_ms":0})").find("  0 ms (0+0+0)  "),
+            std::string::npos);
+  EXPECT_NE(shown(R"({"pause_ms":412,"pause_backlog_ms":-1,"pause_path_ms":320,"pause_far_ms":"x"})").find("  412 ms  "),
+            std::string::npos);
+  EXPECT_EQ(shown(R"({"pause_ms":-1,"pause_backlog_ms":1,"pause_path_ms":1,"pause_far_ms":1})").find("+1"), std::string::npos);
+}
+
 TEST(table, aligns_without_trailing_spaces) {
   Table table({{"NAME"}, {"N", Align::kRight}, {"NOTE"}});
   table.row({"a", "1", ""});

@@ -69,6 +69,7 @@ Snapshot sample() {
   s.migrations[1].raw_bytes_out = std::uint64_t{3} << 30;
   s.migrations[1].wire_bytes_rx = std::uint64_t{1} << 30;
   s.migrations[1].pause_ms = 321;
+  s.migrations[1].pause_far_ms = 21;
   s.lcores.resize(1);
   s.lcores[0].id = 1;
   s.lcores[0].roles = "net+codec";
@@ -127,7 +128,9 @@ TEST_F(telemetry, numbers_keep_all_their_bits) {
   EXPECT_EQ(ask("/dwcp/peer,site-b.example_1")["delivery_rate_bps"], 40'000'000'000U);
   EXPECT_EQ(ask("/dwcp/migrations"), ctl::Json::array({7U, ~std::uint64_t{0}}));
   EXPECT_EQ(ask("/dwcp/migration,18446744073709551615")["pause_ms"], 321);
+  EXPECT_EQ(ask("/dwcp/migration,18446744073709551615")["pause_far_ms"], 21);
   EXPECT_EQ(ask("/dwcp/migration,7")["pause_ms"], -1);
+  EXPECT_EQ(ask("/dwcp/migration,7")["pause_span_ms"], -1);
 }
 
 TEST_F(telemetry, hostile_and_long_text_is_tamed) {

@@ -72,6 +72,95 @@ TEST(edge_backpressure, stops_at_the_migrations_limit_and_goes_on_without_losing
   EXPECT_LT(paused.get(), 5 * kNsPerSec);
 }
 
+// On a slow path the codec asks for less: fewer blocks, and smaller ones.
+TEST(edge_backpressure, holds_no_more_than_the_codec_says) {
+  Harness edge;
+  const Fd source = connect_to(edge.listener);
+  const EdgeToCodec open = edge.next();
+  edge.table[open.migration.slot].ingress_limit_bytes.set(300'000);
+  const auto bytes = random_bytes(1, 8 << 20);
+  std::thread sender([&] {
+    EXPECT_TRUE(send_all(source, bytes));
+    half_close(source);
+  });
+  // The first block may have been begun before.
+  std::vector<std::uint8_t> got;
+  EdgeToCodec first = edge.next();
+  got.insert(got.end(), first.block->data, first.block->data + first.block->length);
+  edge.give_back(first);
+  const auto held = hoard(edge, 3);
+  std::size_t held_bytes = 0;
+  for (const EdgeToCodec& data : held) {
+    EXPECT_LE(data.block->length, 100'000U);
+    held_bytes += data.block->length;
+    got.insert(got.end(), data.block->data, data.block->data + data.block->length);
+  }
+  EXPECT_LE(held_bytes, 300'000U);
+  // It is heeded when it grows, too.
+  edge.table[open.migration.slot].ingress_limit_bytes.set(0);
+  edge.give_back(held[0]);
+  for (const EdgeToCodec& data : hoard(edge, 6)) {
+    got.insert(got.end(), data.block->data, data.block->data + data.block->length);
+    edge.give_back(data);
+  }
+  edge.give_back(held[1]);
+  edge.give_back(held[2]);
+  EXPECT_EQ(edge.collect(got).kind, EdgeToCodecKind::kEof);
+  sender.join();
+  EXPECT_TRUE(got == bytes);
+}
+
+// What nobody has read yet is hidden from the hypervisor and from us, so the kernel may hold little of it.
+TEST(edge_backpressure, the_kernel_holds_little_of_a_hypervisor_that_is_not_read) {
+  Harness edge({.ingress_blocks_per_migration = 2});
+  const Fd source = connect_to(edge.listener);
+  const int send_buffer = 64 << 10;
+  ASSERT_EQ(setsockopt(source.get(), SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer)), 0);
+  const EdgeToCodec open = edge.next();
+  set_deadline(source, 300);
+  const auto bytes = random_bytes(1, 64 << 10);
+  std::size_t sent = 0;
+  for (ssize_t count = 0; (count = send(source.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)) > 0;) {
+    sent += static_cast<std::size_t>(count);
+  }
+  const std::size_t read = edge.table[open.migration.slot].edge_in_bytes.get();
+  EXPECT_GT(sent, read);
+  EXPECT_LE(sent - read, 2 * std::size_t{128 << 10} + 2 * std::size_t{64 << 10} + (128 << 10));
+}
+
+// While the codec holds all but one block, the last stays open for what comes, and each read keeps its own time.
+TEST(edge_backpressure, blocks_say_when_their_bytes_were_read) {
+  Harness edge({.ingress_blocks_per_migration = 3});
+  const Fd source = connect_to(edge.listener);
+  ASSERT_EQ(edge.next().kind, EdgeToCodecKind::kOpen);
+  const auto bytes = random_bytes(1, 1000);
+  const auto says = [&](std::size_t count) { EXPECT_TRUE(send_all(source, std::span(bytes).first(count))); };
+  const std::uint64_t begin_ns = now_ns();
+  says(1);
+  const EdgeToCodec first = edge.next();
+  EXPECT_GE(first.block->read_times.of(0), begin_ns);
+  EXPECT_LE(first.block->read_times.of(0), now_ns());
+  says(2);
+  const EdgeToCodec second = edge.next();
+  const Counter& taken = edge.table[first.migration.slot].edge_in_bytes;
+  says(10);
+  ASSERT_TRUE(eventually([&] { return taken.get() == 13; }));
+  const std::uint64_t between_ns = now_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  says(20);
+  ASSERT_TRUE(eventually([&] { return taken.get() == 33; }));
+  const std::uint64_t end_ns = now_ns();
+  edge.give_back(first);
+  const EdgeToCodec third = edge.next();
+  ASSERT_EQ(third.block->length, 30U);
+  EXPECT_LE(third.block->read_times.of(9), between_ns);
+  EXPECT_GE(third.block->read_times.of(10), between_ns);
+  EXPECT_LE(third.block->read_times.of(29), end_ns);
+  EXPECT_EQ(third.block->read_times.last_ns(), third.block->read_times.of(29));
+  edge.give_back(second);
+  edge.give_back(third);
+}
+
 TEST(edge_backpressure, a_hypervisor_that_dies_while_it_is_not_read_is_found) {
   Harness edge({.ingress_blocks_per_migration = 4});
   Fd source = connect_to(edge.listener);

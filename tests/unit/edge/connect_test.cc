@@ -36,6 +36,24 @@ TEST_P(edge_connect, connects_and_carries_both_ways) {
   EXPECT_TRUE(edge.at_rest());
 }
 
+TEST_P(edge_connect, a_block_says_when_it_was_written) {
+  Harness edge({.tcp = GetParam()});
+  const Fd target = listen_on(edge.service);
+  const MigrationRef migration = edge.say_connect();
+  const Fd hypervisor = accept_from(target);
+  ASSERT_EQ(edge.next().kind, EdgeToCodecKind::kConnected);
+  Block* block = edge.egress.take();
+  block->length = 100;
+  const std::uint64_t begin_ns = now_ns();
+  edge.say({.migration = migration, .block = block, .kind = CodecToEdgeKind::kData});
+  ASSERT_TRUE(eventually([&] {
+    edge.book_returns();
+    return edge.egress.available() == edge.egress.size();
+  }));
+  EXPECT_GE(block->written_ns, begin_ns);
+  EXPECT_LE(block->written_ns, now_ns());
+}
+
 TEST_P(edge_connect, nobody_listens_is_refused_and_queued_blocks_come_back) {
   Harness edge({.tcp = GetParam()});
   const MigrationRef migration = edge.say_connect();

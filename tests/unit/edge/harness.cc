@@ -36,6 +36,7 @@ Harness::Harness(HarnessOptions options_in)
   edge_options.ingress_blocks = options.ingress_blocks;
   edge_options.ingress_blocks_per_migration = options.ingress_blocks_per_migration;
   edge_options.flush_delay_ns = options.flush_delay_ns;
+  edge_options.receive_buffer_bytes = options.receive_buffer_bytes;
   std::vector<EdgeCodecRings*> by_codec;
   for (std::size_t i = 0; i < options.codecs; ++i) {
     rings.push_back(std::make_unique<EdgeCodecRings>(options.ingress_blocks, options.egress_blocks, options.slots));

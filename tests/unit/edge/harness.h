@@ -28,6 +28,7 @@ struct HarnessOptions {
   std::size_t codecs = 1;
   std::uint64_t connect_timeout_ns = 5 * kNsPerSec;
   std::uint64_t flush_delay_ns = kNsPerMs;
+  int receive_buffer_bytes = EdgeOptions{}.receive_buffer_bytes;
 };
 
 class Harness {

@@ -50,6 +50,34 @@ Bytes verdict_frame(std::uint8_t match, std::uint64_t raw_bytes, const Digest& d
   return frame;
 }
 
+Bytes stop_frame(BlockEncoder& encoder, const Bytes& raw) {
+  Bytes frame = block_frame(encoder, raw);
+  frame[0] = static_cast<std::uint8_t>(wire::FrameKind::kStop);
+  return frame;
+}
+
+Bytes delivered_frame(std::uint32_t age_us, std::uint32_t span_us, std::uint32_t far_us) {
+  wire::DeliveredFrame delivered{};
+  delivered.kind = static_cast<std::uint8_t>(wire::FrameKind::kDelivered);
+  delivered.age_us = age_us;
+  delivered.span_us = span_us;
+  delivered.far_us = far_us;
+  Bytes frame(sizeof(delivered));
+  std::memcpy(frame.data(), &delivered, sizeof(delivered));
+  return frame;
+}
+
+Bytes pause_frame(std::uint32_t pause_us, std::uint32_t backlog_us, std::uint32_t path_us) {
+  wire::PauseFrame pause{};
+  pause.kind = static_cast<std::uint8_t>(wire::FrameKind::kPause);
+  pause.pause_us = pause_us;
+  pause.backlog_us = backlog_us;
+  pause.path_us = path_us;
+  Bytes frame(sizeof(pause));
+  std::memcpy(frame.data(), &pause, sizeof(pause));
+  return frame;
+}
+
 std::uint32_t FrameAttacker::open() {
   const std::uint32_t before = opened_;
   EXPECT_TRUE(world_.east().codec_rings.to_net.push({.kind = CodecToNetKind::kOpenFlow}));

@@ -16,6 +16,9 @@ namespace dwcp {
 [[nodiscard]] Bytes open_frame(std::string_view service, std::uint8_t version = kBlockVersion);
 [[nodiscard]] Bytes block_frame(BlockEncoder& encoder, const Bytes& raw);
 [[nodiscard]] Bytes eof_frame(std::uint64_t raw_bytes, const Digest& digest);
+[[nodiscard]] Bytes stop_frame(BlockEncoder& encoder, const Bytes& raw);
+[[nodiscard]] Bytes delivered_frame(std::uint32_t age_us, std::uint32_t span_us, std::uint32_t far_us);
+[[nodiscard]] Bytes pause_frame(std::uint32_t pause_us, std::uint32_t backlog_us, std::uint32_t path_us);
 [[nodiscard]] Bytes verdict_frame(std::uint8_t match, std::uint64_t raw_bytes, const Digest& digest);
 
 // Frames, in the place of east's codec.

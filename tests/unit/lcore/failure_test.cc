@@ -145,7 +145,7 @@ TEST_F(FailureTest, lost_link_aborts_both_sides_and_comes_back) {
   EXPECT_EQ(world.east().edge.accepted.front()->aborted, EndReason::kLinkLost);
   EXPECT_EQ(world.west().end_reason(*connection), EndReason::kLinkLost);
   expect_home(world);
-  EXPECT_FALSE(world.west().up());
+  EXPECT_TRUE(world.run([&] { return !world.west().up(); }, 10 * kNsPerMs));  // control looks every 5 ms
   world.run_for(3 * kNsPerSec);
   world.network.set_carrier(*world.ports[0], true);
   expect_works(world);

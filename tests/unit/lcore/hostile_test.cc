@@ -7,6 +7,7 @@
 
 #include "attacker.h"
 #include "dataplane/wire/hello.h"
+#include "streams.h"  // of tests/unit/compress
 
 namespace dwcp {
 namespace {
@@ -91,7 +92,7 @@ TEST_F(HostileTest, order_of_frames) {
   Bytes longer = eof;
   longer.push_back(0);
   expect_ends("eof too long", {open_, block, longer}, EndReason::kProtocolError);
-  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 5, 6, 255})
+  for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{0, 8, 255})
     expect_ends("unknown kind", {open_, {kind, 0, 0}}, EndReason::kProtocolError);
 }
 
@@ -205,6 +206,95 @@ TEST_F(HostileTest, a_peer_that_never_gives_its_verdict_leaves_it_draining) {
   EXPECT_FALSE(world_.west().home());
   ASSERT_TRUE(world_.east().control.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kShutdown}));
   ASSERT_TRUE(attacker_.run([&] { return world_.west().home(); })) << world_.west().not_home();
+}
+
+// Stops and pauses out of place, from the side that sends the stream.
+TEST_F(HostileTest, stop_and_pause_frames) {
+  encoder_.reset();
+  const Bytes stop = stop_frame(encoder_, payload(1, 10'000));
+  const Bytes eof = eof_frame(encoder_.counters().raw_bytes, encoder_.digest());
+  const Bytes again = stop_frame(encoder_, payload(1, 10'000));
+  const Bytes pause = pause_frame(1, 1, 1);
+  expect_ends("stop first", {stop}, EndReason::kProtocolError);
+  expect_ends("two stops", {open_, stop, again}, EndReason::kProtocolError);
+  expect_ends("stop after eof", {open_, stop, eof, again}, EndReason::kProtocolError);
+  expect_ends("stop without a block", {open_, {static_cast<std::uint8_t>(wire::FrameKind::kStop)}}, EndReason::kDecodeError);
+  expect_ends("pause without a stop", {open_, pause}, EndReason::kProtocolError);
+  expect_ends("pause before eof", {open_, stop, pause}, EndReason::kProtocolError);
+  expect_ends("delivered, and there is nothing of ours", {open_, delivered_frame(0, 0, 0)}, EndReason::kProtocolError);
+  Bytes longer = pause;
+  longer.push_back(0);
+  for (const std::vector<Bytes>& answer : {std::vector<Bytes>{longer}, {{static_cast<std::uint8_t>(wire::FrameKind::kPause)}}, {pause, pause}}) {
+    const std::uint32_t flow = attacker_.open();
+    for (const Bytes& frame : {open_, stop, eof}) attacker_.send(flow, frame);
+    ASSERT_TRUE(attacker_.run([&] {
+      const auto& frames = attacker_.heard[flow].frames;
+      return !frames.empty() && !frames.back().empty() && frames.back()[0] == static_cast<std::uint8_t>(wire::FrameKind::kDelivered);
+    }));
+    for (const Bytes& frame : answer) attacker_.send(flow, frame);
+    expect_ended(flow, EndReason::kProtocolError);
+  }
+}
+
+// Whatever the times in them, the migration ends in order and shows some.
+TEST_F(HostileTest, a_pause_that_lies_does_no_harm) {
+  encoder_.reset();
+  const std::uint32_t flow = attacker_.open();
+  attacker_.send(flow, open_);
+  attacker_.send(flow, stop_frame(encoder_, payload(1, 10'000)));
+  attacker_.send(flow, eof_frame(encoder_.counters().raw_bytes, encoder_.digest()));
+  encoder_.reset();
+  attacker_.send(flow, verdict_frame(1, 0, encoder_.digest()));
+  ASSERT_TRUE(attacker_.run([&] {
+    const auto& frames = attacker_.heard[flow].frames;
+    return !frames.empty() && !frames.back().empty() && frames.back()[0] == static_cast<std::uint8_t>(wire::FrameKind::kDelivered);
+  }));
+  (void)attacker_.run([] { return false; }, 100 * kNsPerMs);
+  EXPECT_FALSE(world_.west().home()) << "it waits for the pause";
+  attacker_.send(flow, pause_frame(~0U, ~0U, ~0U));
+  ASSERT_TRUE(attacker_.run([&] { return world_.west().home(); })) << world_.west().not_home();
+  const Connection& edge = *world_.west().edge.accepted.back();
+  EXPECT_EQ(world_.west().slot(edge).phase.get(), static_cast<std::uint64_t>(MigrationPhase::kCompleted));
+  EXPECT_EQ(world_.west().slot(edge).pause_us.get(), std::uint64_t{1} << 32);
+}
+
+// The same from the side that receives: what it says of our stream, true or not, may come once and after our last word.
+TEST_F(HostileTest, delivered_frames) {
+  const std::vector<std::pair<const char*, std::vector<Bytes>>> answers = {
+      {"twice", {delivered_frame(0, 0, 0), delivered_frame(0, 0, 0)}},
+      {"cut", {{static_cast<std::uint8_t>(wire::FrameKind::kDelivered), 0}}},
+      {"a pause instead", {pause_frame(0, 0, 0)}},
+      {"lies", {delivered_frame(~0U, ~0U, ~0U)}},
+  };
+  for (const bool understood : {true, false}) {
+    for (const auto& [what, frames] : answers) {
+      SCOPED_TRACE(what);
+      attacker_.heard.clear();
+      streams::QemuStream guest;
+      guest.setup();
+      if (understood) guest.end();
+      guest.end_of_section();
+      const auto connection = world_.west().edge.open(0, 0, {.says = guest.bytes});
+      std::uint32_t flow = 0;
+      ASSERT_TRUE(attacker_.run([&] {
+        for (const auto& [id, heard] : attacker_.heard) {
+          if (heard.arrived && !heard.frames.empty() && !heard.frames.back().empty() &&
+              heard.frames.back()[0] == static_cast<std::uint8_t>(wire::FrameKind::kEof)) {
+            flow = id;
+          }
+        }
+        return flow != 0;
+      }));
+      for (const Bytes& frame : frames) attacker_.send(flow, frame);
+      if (understood && frames.size() == 1 && std::string(what) == "lies") {
+        ASSERT_TRUE(attacker_.run([&] { return world_.west().slot(*connection).pause_us.get() != 0; }));
+        EXPECT_LT(world_.west().slot(*connection).pause_us.get(), 1'000'000U);
+        attacker_.send(flow, open_);  // and out of step
+      }
+      ASSERT_TRUE(attacker_.run([&] { return connection->over && world_.west().home(); })) << world_.west().not_home();
+      EXPECT_EQ(connection->aborted, EndReason::kProtocolError);
+    }
+  }
 }
 
 class FloodTest : public testing::Test {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/rings/ingress_limit.h"
+
 namespace dwcp {
 
 std::shared_ptr<Connection> ScriptedEdge::open(std::uint16_t listener, std::uint16_t peer, Script script) {
@@ -82,6 +84,7 @@ void ScriptedEdge::read(Connection& connection) {
     Block* block = connection.unread.front();
     connection.unread.pop_front();
     connection.heard.insert(connection.heard.end(), block->data, block->data + block->length);
+    block->written_ns = connection.heard_ns = now_ns;
     say({.migration = connection.migration, .block = block, .kind = EdgeToCodecKind::kBlockReturn});
   }
 }
@@ -98,12 +101,19 @@ bool ScriptedEdge::advance(Connection& connection) {
     return true;
   }
   const Bytes& says = connection.script.says;
-  while (connection.said < says.size() && connection.blocks_out < blocks_per_migration_) {
+  while (connection.said < says.size()) {
+    const auto limit =
+        IngressLimit::of(table_[connection.migration.slot].ingress_limit_bytes.get(), blocks_per_migration_);
+    if (connection.blocks_out >= limit.blocks) break;
     Block* block = pool_.take();
     if (block == nullptr) break;
-    const std::size_t most = std::min({says.size() - connection.said, connection.script.chunk_max, kBlockBytes});
+    const std::size_t most = std::min({says.size() - connection.said, connection.script.chunk_max, std::size_t{limit.block_bytes}});
     block->length = static_cast<std::uint32_t>(1 + rng_.below(most));
+    block->read_times.note(0, now_ns);
     std::memcpy(block->data, says.data() + connection.said, block->length);
+    if (connection.said <= connection.script.watched && connection.script.watched < connection.said + block->length) {
+      connection.watched_ns = now_ns;
+    }
     connection.said += block->length;
     ++connection.blocks_out;
     say({.migration = connection.migration, .block = block, .kind = EdgeToCodecKind::kData});

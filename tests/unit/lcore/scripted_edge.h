@@ -25,6 +25,7 @@ struct Script {
   std::size_t abort_after = SIZE_MAX;   // bytes said and heard together after which it resets the connection
   EndReason refuse = EndReason::kNone;  // of a service: the connection fails for this
   std::size_t chunk_max = kBlockBytes;  // bytes of one read at most
+  std::size_t watched = SIZE_MAX;       // a byte of `says` whose moment Connection::watched_ns is
 };
 
 struct Connection {
@@ -32,7 +33,9 @@ struct Connection {
   Script script;
   std::uint16_t service = kServiceNone;
   std::size_t said = 0;
+  std::uint64_t watched_ns = 0;
   Bytes heard;
+  std::uint64_t heard_ns = 0;  // the last byte of it
   bool eof_said = false;
   bool eof_heard = false;
   bool reading = true;  // false: blocks stay with us, as with a hypervisor that does not read
@@ -55,6 +58,7 @@ class ScriptedEdge {
   // What the hypervisor behind a service does when connected to.
   std::function<Script(std::uint16_t service)> on_connect = [](std::uint16_t) { return Script{}; };
   std::vector<std::shared_ptr<Connection>> accepted;
+  std::uint64_t now_ns = 0;  // of the next step
   bool stopped = false;  // true: takes nothing from its ring, as a thread that is not scheduled
 
   [[nodiscard]] bool blocks_home() const { return pool_.available() == pool_.size(); }

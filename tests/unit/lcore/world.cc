@@ -25,7 +25,7 @@ NetRoleConfig net_config(const SiteOptions& options) {
   net.lane.streams = options.streams;
   net.lane.flows_max = static_cast<std::uint32_t>(options.migrations_max);
   net.lane.rx_arena_bytes = Lane::flow_places(net.lane) * 2 * wire::kFrameBytesMax;
-  net.lane.rx_frames_max = 1024;
+  net.lane.rx_frames_max = options.rx_frames_max;
   net.lane.tx_frames_max = Site::kBodies;
   net.lane.packets_max = 16384;
   net.session_timeout_ns = options.session_timeout_ns;
@@ -97,6 +97,7 @@ std::size_t Site::step(std::uint64_t now_ns) {
   step_ns_ = now_ns;
   std::size_t work = net->step(now_ns);
   if (codec_runs) work += codec->step(now_ns);
+  edge.now_ns = now_ns;
   work += edge.step();
   if (control_runs && now_ns >= control_ns_) step_control(now_ns);
   return work;

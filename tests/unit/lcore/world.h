@@ -28,6 +28,7 @@ struct SiteOptions {
   std::vector<std::uint8_t> peer_numbers;
   std::size_t migrations_max = 4;
   std::size_t tx_arena_bytes = 4U << 20;
+  std::size_t rx_frames_max = 1024;
   std::uint64_t session_timeout_ns = 2 * kNsPerSec;
   std::vector<std::string> listener_services = {"vm", "nothing"};
   std::vector<std::string> services = {"other", "vm"};
@@ -58,7 +59,7 @@ class Site {
 
  public:
   static constexpr std::size_t kBlocks = 16;
-  static constexpr std::size_t kBodies = 64;
+  static constexpr std::size_t kBodies = 256;
 
   MigrationTable table;
   ControlNetRings control;

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "dataplane/rings/block.h"
+#include "dataplane/rings/ingress_limit.h"
 #include "dataplane/rings/migration_table.h"
 #include "dataplane/rings/published.h"
+#include "dataplane/rings/read_times.h"
 #include "dataplane/rings/ring.h"
 
 namespace dwcp {
@@ -246,6 +248,59 @@ TEST(block_pool, lends_each_block_once_and_whole) {
   EXPECT_EQ(again, lent[3]);
   EXPECT_EQ(again->length, 0U);
   EXPECT_EQ(pool.take(), nullptr);
+}
+
+TEST(read_times, tell_when_each_byte_was_read) {
+  ReadTimes times;
+  EXPECT_EQ(times.of(0), 0U);
+  EXPECT_EQ(times.last_ns(), 0U);
+  const std::uint64_t step = ReadTimes::kResolutionNs;
+  times.note(0, 10 * step);
+  times.note(100, 10 * step + step - 1);  // as good as the same moment
+  times.note(200, 11 * step);
+  times.note(300, 20 * step);
+  EXPECT_EQ(times.of(0), 10 * step);
+  EXPECT_EQ(times.of(199), 10 * step);
+  EXPECT_EQ(times.of(200), 11 * step);
+  EXPECT_EQ(times.of(299), 11 * step);
+  EXPECT_EQ(times.of(300), 20 * step);
+  EXPECT_EQ(times.of(1'000'000), 20 * step);
+  EXPECT_EQ(times.last_ns(), 20 * step);
+  times.clear();
+  EXPECT_EQ(times.of(300), 0U);
+}
+
+TEST(read_times, newest_read_is_exact_when_there_were_more_than_places) {
+  ReadTimes times;
+  const std::uint64_t step = ReadTimes::kResolutionNs;
+  const std::uint32_t reads = 3 * ReadTimes::kPlaces;
+  for (std::uint32_t i = 0; i < reads; ++i) times.note(10 * i, (100 + i) * step);
+  EXPECT_EQ(times.of(10 * (reads - 1)), (100 + reads - 1) * step);
+  for (std::uint32_t i = 0; i < reads; ++i) EXPECT_LE(times.of(10 * i), (100 + i) * step) << "never later than it was";
+  EXPECT_EQ(times.of(5), 100 * step);
+}
+
+TEST(ingress_limit, takes_fewer_blocks_and_then_smaller_ones) {
+  constexpr std::size_t kMax = 8;
+  const auto of = [](std::uint64_t bytes) { return IngressLimit::of(bytes, kMax); };
+  EXPECT_EQ(of(0).blocks, kMax);
+  EXPECT_EQ(of(0).block_bytes, kBlockBytes);
+  EXPECT_EQ(of(~std::uint64_t{0}).blocks, kMax);
+  EXPECT_EQ(of(~std::uint64_t{0}).block_bytes, kBlockBytes);
+  EXPECT_EQ(of(5 * kBlockBytes).blocks, 5U);
+  EXPECT_EQ(of(5 * kBlockBytes).block_bytes, kBlockBytes);
+  EXPECT_EQ(of(300'000).blocks, 3U);
+  EXPECT_EQ(of(300'000).block_bytes, 100'000U);
+  EXPECT_EQ(of(1).blocks, 2U);
+  EXPECT_EQ(of(1).block_bytes, IngressLimit::kBlockBytesMin);
+  for (std::uint64_t bytes = 1; bytes < 3'000'000; bytes += 4567) {
+    const std::uint64_t held = of(bytes).blocks * of(bytes).block_bytes;
+    EXPECT_LE(held, std::max<std::uint64_t>(bytes, 2 * IngressLimit::kBlockBytesMin));
+  }
+  for (const std::uint64_t bytes : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1'000'000'000}}) {
+    EXPECT_EQ(IngressLimit::of(bytes, 1).blocks, 1U);
+    EXPECT_EQ(IngressLimit::of(bytes, 2).blocks, 2U);
+  }
 }
 
 }  // namespace
