@@ -53,6 +53,11 @@ struct PeerSnapshot {
   std::uint64_t packets_lost = 0;
   std::uint64_t packets_retransmitted = 0;
   std::uint64_t packets_spurious = 0;  // declared lost, and then acknowledged
+  std::uint64_t parity_packets_tx = 0;  // for the last windows of migrations
+  std::uint64_t parity_bytes_tx = 0;
+  std::uint64_t parity_packets_useless = 0;  // received, and not needed
+  std::uint64_t parity_no_room = 0;     // frames without parity, or symbols not kept, for want of memory
+  std::uint64_t frames_recovered = 0;   // by parity received
 };
 
 struct MigrationSnapshot {

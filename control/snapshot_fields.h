@@ -44,6 +44,11 @@ void visit_fields(const PeerSnapshot& s, Visit&& visit) {
   visit("packets_lost", s.packets_lost);
   visit("packets_retransmitted", s.packets_retransmitted);
   visit("packets_spurious", s.packets_spurious);
+  visit("parity_packets_tx", s.parity_packets_tx);
+  visit("parity_bytes_tx", s.parity_bytes_tx);
+  visit("parity_packets_useless", s.parity_packets_useless);
+  visit("parity_no_room", s.parity_no_room);
+  visit("frames_recovered", s.frames_recovered);
 }
 
 template <typename Visit>

@@ -70,7 +70,7 @@ void CodecRole::finish_block(CodecSession& session) noexcept {
   tell_edge(session.edge, {.migration = session.migration, .block = encoding_block_, .kind = CodecToEdgeKind::kBlockReturn});
   encoding_ = nullptr;
   encoding_block_ = nullptr;
-  submit(session, std::span(encode_scratch_).first(1 + session.encoder.size()));
+  submit(session, std::span(encode_scratch_).first(1 + session.encoder.size()), false);
 
   MigrationSlot& slot = *session.slot;
   const EncoderCounters& counters = session.encoder.counters();
@@ -99,7 +99,7 @@ void CodecRole::send_marks(CodecSession& session) noexcept {
     open.name_bytes = static_cast<std::uint8_t>(service.size());
     std::memcpy(buffer.data() + sizeof(open), service.data(), service.size());
     session.open_sent = true;
-    return submit(session, std::span(buffer).first(sizeof(open) + service.size()));
+    return submit(session, std::span(buffer).first(sizeof(open) + service.size()), false);
   }
   const bool all_encoded = session.ingress.empty() && encoding_ != &session;
   if (session.edge_eof && !session.eof_sent && all_encoded) {
@@ -111,7 +111,7 @@ void CodecRole::send_marks(CodecSession& session) noexcept {
     eof.digest_high = digest.high;
     session.eof_sent = true;
     session.slot->phase.set(static_cast<std::uint64_t>(MigrationPhase::kDraining));
-    return submit(session, std::span(buffer).first(sizeof(eof)));
+    return submit(session, std::span(buffer).first(sizeof(eof)), true);
   }
   if (session.verdict_due && !session.verdict_sent) {
     const Digest digest = session.decoder.digest();
@@ -122,17 +122,18 @@ void CodecRole::send_marks(CodecSession& session) noexcept {
     verdict.digest_low = digest.low;
     verdict.digest_high = digest.high;
     session.verdict_sent = true;
-    submit(session, std::span(buffer).first(sizeof(verdict)));
+    submit(session, std::span(buffer).first(sizeof(verdict)), true);
     settle(session);
   }
 }
 
-// Requires free_bodies_ and cells for the frame.
-void CodecRole::submit(CodecSession& session, std::span<const std::uint8_t> frame) noexcept {
+// Requires free_bodies_ and cells for the frame.  `tail`: of the migration's last window, where a loss costs downtime.
+void CodecRole::submit(CodecSession& session, std::span<const std::uint8_t> frame, bool tail) noexcept {
   FrameBody* body = free_bodies_.back();
   const bool allocated = cells_.allocate(*body, frame.size());
   DWCP_ASSERT(allocated);
   free_bodies_.pop_back();
+  body->tail = tail;
   body->write(0, frame);
   body_session_[static_cast<std::size_t>(body - bodies_.data())] = session.migration;
   ++session.bodies_out;

@@ -95,7 +95,7 @@ class CodecRole final : public Role {
   [[nodiscard]] bool may_submit(const CodecSession& session, std::size_t bytes) const noexcept;
   void finish_block(CodecSession& session) noexcept;
   void send_marks(CodecSession& session) noexcept;
-  void submit(CodecSession& session, std::span<const std::uint8_t> frame) noexcept;
+  void submit(CodecSession& session, std::span<const std::uint8_t> frame, bool tail) noexcept;
   void take_body_back(const NetToCodec& message) noexcept;
 
   // codec_decode.cc
