@@ -118,7 +118,7 @@ Flow* Lane::next_in_flight() noexcept {
 }
 
 // The flow's queue is empty, its last frames were of the tail: what was in flight before them can still be lost, and would
-// cost as much.  One frame at a time, whole, 100 us at most.
+// cost as much.  One frame at a time, whole: see parity.h.
 void Lane::protect_in_flight() noexcept {
   Flow* flow = next_in_flight();
   if (flow == nullptr) return;

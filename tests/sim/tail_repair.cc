@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// tail_repair [--seeds N] [--only KIND] [--rtt MS]: the last window of a migration, 4 MB of frames marked as tail behind 12 MB of bulk,
-// six times in each of N lives of each simulated 1 Gb/s link, with parity and without, in virtual time.  A line per cell; exit code 1 when a
-// bound fails.
+// tail_repair [--seeds N] [--only KIND] [--rtt MS]: the last window of a migration, 4 MB of frames marked as tail behind
+// 12 MB of bulk, six times in each of N lives of each simulated 1 Gb/s link, with parity and without, in virtual time.  A
+// line per cell; exit code 1 when a bound fails.
 //
 // whole: from the first byte of the window sent to its last frame complete at the receiver.  late: what of it is left when
 // the time from the first byte to the last, each sent for the first time, and the last one's way through the bottleneck's
-// queue and the path are taken off: the downtime that losses cost.  parity: bytes of it, for the window and what was in flight before it, of the window's bytes.  again: bytes sent again that
-// the receiver had made itself, likewise.  recovered: frames by parity, of 64.
+// queue and the path are taken off: the downtime that losses cost.  parity: bytes of it, for the window and what was in flight before it, of
+// the window's bytes.  again: bytes sent again that the receiver had made itself, likewise.  recovered: frames by parity,
+// of 64.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -54,8 +55,8 @@ PairSetup setup_for(const Cell& cell, bool repair, std::uint64_t seed) {
   setup.lane.streams = 4;
   if (!repair) setup.lane.tail_parity_max_percent = 0;
   setup.lane.flows_max = 1;
-  setup.lane.rx_arena_bytes = 512U << 20;
-  setup.tx_arena_bytes = 128U << 20;
+  setup.lane.rx_arena_bytes = 256U << 20;
+  setup.tx_arena_bytes = 96U << 20;
   setup.lane.rx_frames_max = Lane::flow_places(setup.lane) * wire::kFramesPerFlowMax;
   setup.forward = path(kMbps, cell.rtt_ms, cell.loss);
   setup.backward = path(kMbps, cell.rtt_ms, cell.loss);
@@ -140,7 +141,7 @@ bool run(const Cell& cell, std::uint64_t seeds) {
 }  // namespace dwcp::sim
 
 int main(int argc, char** argv) {
-  std::uint64_t seeds = 5;
+  std::uint64_t seeds = 3;
   const char* only = nullptr;
   double only_rtt = 0;
   for (int i = 1; i < argc; ++i) {
@@ -160,9 +161,9 @@ int main(int argc, char** argv) {
     for (const double rtt_ms : {50.0, 100.0, 320.0}) {
       if (only_rtt != 0 && rtt_ms != only_rtt) continue;
       for (const double loss : {0.001, 0.01, 0.02}) {
-        // Bursts longer than parity may be happen; they are rare where losses are.
+        // A burst of more than a fifth of a frame in flight is beyond the parity allowed, and costs its round trip.
         const bool burst = std::strcmp(kind, "burst") == 0;
-        good = dwcp::sim::run({kind, rtt_ms, loss, 0.2, burst ? 1.0 : 0.25}, seeds) && good;
+        good = dwcp::sim::run({kind, rtt_ms, loss, 0.2, burst ? 1.5 : 0.25}, seeds) && good;
       }
     }
   }
