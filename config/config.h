@@ -83,6 +83,7 @@ struct TransportConfig {
   std::uint32_t keepalive_ms = 0;
   std::uint32_t backlog_max_ms = 0;  // per migration, at the drain rate, beyond what one RTT keeps in flight
   std::uint32_t window_mib = 0;      // the most credit a receiver grants one migration
+  std::uint32_t tail_parity_max_percent = 0;  // of a frame of a migration's last window; 0: no parity
   bool operator==(const TransportConfig&) const = default;
 };
 

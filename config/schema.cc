@@ -296,6 +296,12 @@ const KeySpec kKeys[] = {
             "1 Gb/s x 320 ms = 40 MB; a frame that lost a packet twice takes three round trips to complete, and all that "
             "came behind it waits and holds its credit: at 1 % loss that is always so, and a fourth round trip rare.",
             DWCP_SET(transport.window_mib, std::uint32_t)),
+    integer("transport", "tail_parity_max_percent", "%", "20", 0, 25,
+            "The most parity sent with the last window of a migration, of its bytes, so that a packet lost there costs no "
+            "round trip of downtime. 0: none.",
+            "How much is sent follows the loss measured: half a percent without any, 5 % at 1 %. Twenty covers bursts that "
+            "take a fifth of what is sent in a few milliseconds. Bulk has none.",
+            DWCP_SET(transport.tail_parity_max_percent, std::uint32_t)),
 
     choice("codec", "level", "\"fast\"", kLevelNames,
            "How hard zstd works: \"none\" leaves it out; \"fast\", \"balanced\" and \"max\" trade more CPU for fewer "

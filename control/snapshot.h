@@ -59,6 +59,11 @@ struct PeerSnapshot {
   std::uint64_t ecn_ce_tx = 0;            // of those, marked on the way: congestion towards the peer
   std::uint64_t ecn_ce_rx = 0;            // marked among those received: congestion from the peer
   std::uint64_t ecn_violations = 0;       // times the peer's counts contradicted what was sent
+  std::uint64_t parity_packets_tx = 0;  // for the last windows of migrations
+  std::uint64_t parity_bytes_tx = 0;
+  std::uint64_t parity_packets_useless = 0;  // received, and not needed
+  std::uint64_t parity_no_room = 0;     // frames without parity, or symbols not kept, for want of memory
+  std::uint64_t frames_recovered = 0;   // by parity received
 };
 
 struct MigrationSnapshot {

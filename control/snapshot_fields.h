@@ -50,6 +50,11 @@ void visit_fields(const PeerSnapshot& s, Visit&& visit) {
   visit("ecn_ce_tx", s.ecn_ce_tx);
   visit("ecn_ce_rx", s.ecn_ce_rx);
   visit("ecn_violations", s.ecn_violations);
+  visit("parity_packets_tx", s.parity_packets_tx);
+  visit("parity_bytes_tx", s.parity_bytes_tx);
+  visit("parity_packets_useless", s.parity_packets_useless);
+  visit("parity_no_room", s.parity_no_room);
+  visit("frames_recovered", s.frames_recovered);
 }
 
 template <typename Visit>

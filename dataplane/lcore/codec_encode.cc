@@ -200,8 +200,8 @@ void CodecRole::submit(CodecSession& session, std::span<const std::uint8_t> fram
   const bool allocated = cells_.allocate(*body, frame.size());
   DWCP_ASSERT(allocated);
   free_bodies_.pop_back();
-  body->write(0, frame);
   body->tail = tail;
+  body->write(0, frame);
   body_session_[static_cast<std::size_t>(body - bodies_.data())] = session.migration;
   ++session.bodies_out;
   session.held_bytes += frame.size();

@@ -22,7 +22,7 @@ namespace dwcp {
 struct FrameBody {
   std::uint32_t bytes = 0;
   std::uint16_t owner = 0;  // the submitter's own mark: which codec lcore
-  bool tail = false;        // of the migration's last window: what is lost of it is downtime
+  bool tail = false;        // of the migration's last window: see parity.h
   std::array<std::uint8_t*, wire::kCellsPerFrameMax> cells;  // the first cell_count(bytes) are valid
 
   [[nodiscard]] static constexpr std::size_t cell_count(std::size_t bytes) noexcept {

@@ -44,6 +44,11 @@ struct Flow {
   std::uint32_t tx_frames = 0;          // submitted and not acknowledged
   std::uint64_t tx_bytes = 0;           // of those frames
   std::uint64_t tx_acked_bytes = 0;     // of all frames so far, parts of frames included
+  std::uint64_t tx_submitted_bytes = 0; // of all frames so far
+  std::uint64_t tx_tail_bytes = 0;      // of those that got parity
+  std::uint32_t tx_turn = 0;            // of the tail's frames, which are sent in turns
+  std::uint32_t tx_guard_next = kNoSlot; // slot from which on frames in flight are to get parity; kNoSlot = none are
+  bool tx_tail_begun = false;           // the last frame begun was of the tail
   FrameSeq tx_next_seq{};               // of the next frame submitted
   std::uint64_t tx_charge = 0;          // charges of the frames admitted under credit so far
   std::uint64_t tx_charge_limit = 0;    // granted by the peer

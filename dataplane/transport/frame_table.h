@@ -32,6 +32,8 @@ struct TxFrame {
   std::uint32_t next = kNoSlot;   // in the flow's queue, or the free list
   std::uint32_t sent_bytes = 0;   // [0, sent_bytes) has been sent at least once
   std::uint32_t acked_bytes = 0;
+  std::uint32_t parity = kNoSlot; // of the lane's TxParity table, when the frame is protected
+  bool guarded = false;           // parity was decided on, once
   FrameRanges acked;
 };
 
@@ -42,6 +44,7 @@ struct RxFrame {
   FrameSeq seq{};
   std::uint32_t next = kNoSlot;   // in the free list
   std::uint32_t received_bytes = 0;
+  std::uint32_t parity = kNoSlot; // of the lane's RxParity table, when any came
   bool lent = false;              // complete and handed up: freed by consume() only
   FrameRanges received;
 };
@@ -71,6 +74,7 @@ class FrameTable {
   }
 
   [[nodiscard]] Frame& operator[](std::uint32_t slot) noexcept { return frames_[slot]; }
+  [[nodiscard]] const Frame& operator[](std::uint32_t slot) const noexcept { return frames_[slot]; }
   [[nodiscard]] std::size_t size() const noexcept { return frames_.size(); }
   [[nodiscard]] std::size_t free_count() const noexcept { return free_count_; }
 

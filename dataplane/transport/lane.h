@@ -18,6 +18,7 @@
 //  4. Packet numbers are never reused; a packet declared lost is never counted in flight.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -26,9 +27,12 @@
 #include <vector>
 
 #include "dataplane/transport/cell_pool.h"
+#include "dataplane/transport/erasure.h"
 #include "dataplane/transport/flow.h"
 #include "dataplane/transport/frame_table.h"
 #include "dataplane/transport/ids.h"
+#include "dataplane/transport/loss_meter.h"
+#include "dataplane/transport/parity.h"
 #include "dataplane/transport/repair_queue.h"
 #include "dataplane/transport/stream.h"
 #include "dataplane/wire/drop_reason.h"
@@ -56,6 +60,7 @@ struct LaneConfig {
   std::uint64_t rate_max_bytes_per_sec = 0;      // per lane; 0 = no cap
   CongestionKind congestion = CongestionKind::kBbr;
   bool ecn = true;                               // send ECT(0) where a path proves to carry it
+  std::uint32_t tail_parity_max_percent = 20;    // of a frame marked FrameBody::tail; 0 = none.  What comes is always used
 };
 
 // What the hello settled.
@@ -108,6 +113,12 @@ struct LaneCounters {
   std::uint64_t data_bytes_duplicate = 0; // received more than once
   std::uint64_t rx_no_room = 0;           // packets dropped because a frame had too many holes or no slot
   std::uint64_t acks_sent = 0;
+  std::uint64_t parity_packets_sent = 0;     // copies of frames of one packet included; in no other counter of data
+  std::uint64_t parity_bytes_sent = 0;
+  std::uint64_t parity_packets_received = 0; // copies are not told from other data
+  std::uint64_t parity_useless = 0;          // of those: the frame was whole without
+  std::uint64_t parity_no_room = 0;          // frames to send that got none, and symbols received and not kept
+  std::uint64_t frames_recovered = 0;        // whole by parity
 };
 
 // A session's streams and the groups they belong to.
@@ -195,6 +206,11 @@ class Lane final : private SentSink {
   [[nodiscard]] std::size_t records_free() const noexcept { return sent_pages_.free_pages() * SentPage::kRecords; }
   [[nodiscard]] std::size_t tx_frames_free() const noexcept { return tx_frames_.free_count(); }
   [[nodiscard]] std::size_t flows_open() const noexcept;
+  // Nothing of the pools for parity is in use.
+  [[nodiscard]] bool parity_idle() const noexcept {
+    return parity_ready_ == 0 && tx_symbols_.free_count() == tx_symbols_.size() && rx_symbols_.free_count() == rx_symbols_.size() &&
+           tx_parity_.free_count() == tx_parity_.size() && rx_parity_.free_count() == rx_parity_.size();
+  }
   // The credit a flow starts with, for the hello.
   // Times a range must have been lost for it to be sent twice.
   static constexpr std::uint16_t kLossesForCopy = 2;
@@ -221,6 +237,7 @@ class Lane final : private SentSink {
   wire::DropReason take_chunks(std::uint64_t now_ns, Received& packet) noexcept;
   wire::DropReason take_ack(std::uint64_t now_ns, Received& packet) noexcept;
   wire::DropReason take_data(std::uint64_t now_ns, Received& packet) noexcept;
+  wire::DropReason take_parity(std::uint64_t now_ns, Received& packet) noexcept;
   wire::DropReason take_credit(Received& packet) noexcept;
   wire::DropReason take_reset(Received& packet) noexcept;
   // False when the peer's new flow finds no place: drop the packet, it will be repeated.
@@ -230,6 +247,10 @@ class Lane final : private SentSink {
   wire::DropReason violate(Flow& flow, wire::DropReason reason) noexcept;
   wire::DropReason store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
                          std::span<const std::uint8_t> bytes) noexcept;
+  // The slot to write the frame to, begun if new; kNoSlot when all of it has come already.
+  wire::DropReason rx_frame_for(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes,
+                                std::uint32_t& slot) noexcept;
+  void complete(Flow& flow, std::uint32_t slot) noexcept;
   void grant(std::uint64_t now_ns, Flow& flow) noexcept;
   void grow_window(std::uint64_t now_ns, Flow& flow) noexcept;
   void grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept;
@@ -244,11 +265,35 @@ class Lane final : private SentSink {
   [[nodiscard]] std::size_t put_data(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] bool repair_waiting() noexcept;
   [[nodiscard]] bool next_repair(const SentPacket& record, SentRange& range, std::uint32_t length_max) noexcept;
-  [[nodiscard]] bool next_new(SentRange& range, std::uint32_t length_max) noexcept;
+  // `alone`: the packet carries no other data.
+  [[nodiscard]] bool next_new(SentRange& range, std::uint32_t length_max, bool alone) noexcept;
+  // Writes the range's DATA chunk; returns its bytes of data.
+  std::span<const std::uint8_t> put_range(const SentRange& range, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] bool admit(Flow& flow, TxFrame& frame) noexcept;
   [[nodiscard]] bool data_waiting() noexcept;
+  [[nodiscard]] bool frames_waiting() noexcept;
   [[nodiscard]] bool control_waiting() const noexcept { return resets_pending_ != 0 || credits_pending_ != 0; }
   void queue_probe(Stream& stream) noexcept;
+
+  // lane_parity.cc
+  [[nodiscard]] std::size_t tail_turns() const noexcept;
+  [[nodiscard]] std::uint32_t next_frame(Flow& flow, std::uint32_t& before) noexcept;
+  void protect(Flow& flow, std::uint32_t slot) noexcept;
+  [[nodiscard]] bool within_tail_budget(const Flow& flow, std::uint32_t bytes) const noexcept;
+  [[nodiscard]] bool give_parity(Flow& flow, std::uint32_t slot, bool aligned) noexcept;
+  [[nodiscard]] Flow* next_in_flight() noexcept;
+  void protect_in_flight() noexcept;
+  [[nodiscard]] std::uint32_t cut_to_symbol(const TxFrame& frame, std::uint32_t length_max, bool alone) noexcept;
+  void add_to_parity(TxFrame& frame, const SentRange& range, std::span<const std::uint8_t> bytes) noexcept;
+  [[nodiscard]] std::size_t put_parity(SentPacket& record, std::span<std::uint8_t> room, bool empty) noexcept;
+  void release_tx_parity(std::uint32_t frame_slot) noexcept;
+  [[nodiscard]] std::uint64_t burst_gap_ns() const noexcept;
+  wire::DropReason store_parity(std::uint64_t now_ns, Flow& flow, const wire::ParityChunk& chunk,
+                                std::span<const std::uint8_t> bytes) noexcept;
+  [[nodiscard]] std::size_t missing_symbols(const RxFrame& frame, std::size_t most,
+                                            std::span<std::uint8_t> missing) const noexcept;
+  [[nodiscard]] bool recover(RxFrame& frame) noexcept;
+  void release_rx_parity(RxFrame& frame) noexcept;
 
   // lane_flows.cc
   [[nodiscard]] Flow* find(FlowId id) noexcept;
@@ -261,6 +306,7 @@ class Lane final : private SentSink {
   void repair(const SentRange& range) noexcept;
   void set_reset_pending(Flow& flow, bool pending) noexcept;
   void set_credit_pending(Flow& flow, bool pending) noexcept;
+  void set_guarding(Flow& flow, std::uint32_t next) noexcept;
   void push_event(const LaneEvent& event) noexcept;
 
   LaneConfig config_;
@@ -279,6 +325,18 @@ class Lane final : private SentSink {
   FrameTable<RxFrame> rx_frames_;
   FrameTable<TxFrame> tx_frames_;
   RepairQueue repairs_;
+
+  LossMeter loss_;
+  SymbolPool tx_symbols_;
+  SymbolPool rx_symbols_;
+  FrameTable<TxParity> tx_parity_{ParityConfig::kTxSets};
+  FrameTable<RxParity> rx_parity_{ParityConfig::kRxSets};
+  ErasureDecoder decoder_;
+  std::array<std::uint8_t, wire::kDatagramBytesMax> symbol_scratch_;
+  std::size_t parity_ready_ = 0;   // TxParity whose rows are to be sent
+  std::size_t parity_turn_ = 0;
+  std::size_t guarding_ = 0;       // flows with Flow::tx_guard_next
+  bool parity_turn_over_ = false;  // the next packet goes on another stream
 
   std::vector<Flow> flows_;
   std::size_t flows_end_ = 0;      // places from here on are free

@@ -25,6 +25,8 @@ Lane::Lane(const LaneConfig& config)
       rx_frames_(config.rx_frames_max),
       tx_frames_(config.tx_frames_max),
       repairs_(config.packets_max),
+      tx_symbols_(ParityConfig::kPoolBytes / wire::chunk_room(config.datagram_bytes), wire::chunk_room(config.datagram_bytes)),
+      rx_symbols_(ParityConfig::kPoolBytes / wire::chunk_room(config.datagram_bytes), wire::chunk_room(config.datagram_bytes)),
       flows_(flow_places(config)),
       events_(config.rx_frames_max + config.tx_frames_max + 2 * flow_places(config) + 1) {
   // Every flow's first window must be covered by the arena, for a peer may use all of them at once.
@@ -147,9 +149,12 @@ bool Lane::submit(FlowId id, FrameBody& body) noexcept {
   frame.sent_bytes = 0;
   frame.acked_bytes = 0;
   frame.acked.clear();
+  frame.parity = kNoSlot;
+  frame.guarded = false;
   flow->tx_next_seq = static_cast<FrameSeq>(raw(flow->tx_next_seq) + 1);
   ++flow->tx_frames;
   flow->tx_bytes += body.bytes;
+  flow->tx_submitted_bytes += body.bytes;
   (flow->tx_tail == kNoSlot ? flow->tx_head : tx_frames_[flow->tx_tail].next) = slot;
   flow->tx_tail = slot;
   return true;
@@ -215,6 +220,7 @@ void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {
   flow.rx_window = 0;
   flow.rx_frame_window = 0;
   set_credit_pending(flow, false);
+  set_guarding(flow, kNoSlot);
   free_flow(flow);
   if (report) push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = reason});
 }
@@ -232,6 +238,7 @@ void Lane::drop_tx_frame(std::uint32_t slot) noexcept {
     --flow->tx_frames;
     flow->tx_bytes -= frame.body->bytes;
   }
+  release_tx_parity(slot);
   frame.body = nullptr;
   ++frame.generation;
   tx_frames_.put(slot);
@@ -239,12 +246,14 @@ void Lane::drop_tx_frame(std::uint32_t slot) noexcept {
 
 void Lane::release_rx_frame(std::uint32_t slot) noexcept {
   RxFrame& frame = rx_frames_[slot];
+  release_rx_parity(frame);
   rx_cells_.release(frame.body);
   frame.lent = false;
   rx_frames_.put(slot);
 }
 
 void Lane::on_packet_acked(const SentPacket& packet) noexcept {
+  loss_.on_acked();
   if (packet.has_reset) {
     Flow* flow = find(packet.reset_flow);
     if (flow != nullptr && flow->state == FlowState::kResetting) {
@@ -272,6 +281,7 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
       --flow->tx_frames;
       flow->tx_bytes -= frame.body->bytes;
     }
+    release_tx_parity(range.slot);
     frame.body = nullptr;
     ++frame.generation;
     tx_frames_.put(range.slot);
@@ -279,6 +289,7 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
 }
 
 void Lane::on_packet_lost(const SentPacket& packet) noexcept {
+  if (packet.state == SentState::kLost) loss_.on_lost(packet.sent_ns, burst_gap_ns());  // else a probe asks
   if (packet.has_credit) {
     // Which flows it spoke of is not kept: every open flow's current credit is said again.
     for (Flow& flow : flows_) {

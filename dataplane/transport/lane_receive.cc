@@ -72,6 +72,7 @@ DropReason Lane::take_chunks(std::uint64_t now_ns, Received& packet) noexcept {
       case wire::ChunkType::kAck:
       case wire::ChunkType::kAckEcn: reason = take_ack(now_ns, packet); break;
       case wire::ChunkType::kData: reason = take_data(now_ns, packet); break;
+      case wire::ChunkType::kParity: reason = take_parity(now_ns, packet); break;
       case wire::ChunkType::kCredit: reason = take_credit(packet); break;
       case wire::ChunkType::kReset: reason = take_reset(packet); break;
       case wire::ChunkType::kClose:
@@ -165,6 +166,19 @@ DropReason Lane::take_data(std::uint64_t now_ns, Received& packet) noexcept {
   return store(now_ns, *flow, static_cast<FrameSeq>(data->frame.value()), frame_bytes, data->offset, bytes);
 }
 
+DropReason Lane::take_parity(std::uint64_t now_ns, Received& packet) noexcept {
+  const auto* parity = packet.take<wire::ParityChunk>();
+  if (parity == nullptr || packet.rest.size() < parity->symbol_bytes) return DropReason::kMalformedChunk;
+  const auto bytes = packet.rest.first(parity->symbol_bytes);
+  packet.rest = packet.rest.subspan(bytes.size());
+  packet.ack_eliciting = true;
+
+  Flow* flow = nullptr;
+  if (!flow_of_peer(static_cast<FlowId>(parity->flow.value()), flow)) return DropReason::kOverCredit;
+  if (flow == nullptr || flow->state != FlowState::kOpen) return DropReason::kNone;
+  return store_parity(now_ns, *flow, *parity, bytes);
+}
+
 // Ids of the peer's parity that it has not used yet, as far as the last 64 are remembered.
 bool Lane::peer_may_open(FlowId id) const noexcept {
   if (raw(id) == 0 || (raw(id) % 2 == 1) == session_.opens_odd_flows) return false;
@@ -206,19 +220,14 @@ DropReason Lane::violate(Flow& flow, DropReason reason) noexcept {
   return reason;
 }
 
-DropReason Lane::store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
-                       std::span<const std::uint8_t> bytes) noexcept {
+DropReason Lane::rx_frame_for(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes,
+                              std::uint32_t& found) noexcept {
+  found = kNoSlot;
   const std::uint32_t number = raw(seq);
-  if (number < flow.rx_floor) {
-    counters_.data_bytes_duplicate += bytes.size();
-    return DropReason::kNone;
-  }
+  if (number < flow.rx_floor) return DropReason::kNone;
   if (number >= flow.rx_frame_limit) return violate(flow, DropReason::kOverCredit);
   std::uint32_t& place = flow.rx_slot(number);
-  if (place == Flow::kConsumed || (place != Flow::kEmpty && rx_frames_[place].lent)) {
-    counters_.data_bytes_duplicate += bytes.size();
-    return DropReason::kNone;
-  }
+  if (place == Flow::kConsumed || (place != Flow::kEmpty && rx_frames_[place].lent)) return DropReason::kNone;
   if (place == Flow::kEmpty) {
     if (flow.rx_consumed + flow.rx_held + wire::frame_charge(frame_bytes) > flow.rx_charge_limit) {
       return violate(flow, DropReason::kOverCredit);
@@ -239,8 +248,20 @@ DropReason Lane::store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint
     place = slot;
     grant(now_ns, flow);
   }
-  RxFrame& frame = rx_frames_[place];
-  if (frame.body.bytes != frame_bytes) return violate(flow, DropReason::kBadFrame);
+  if (rx_frames_[place].body.bytes != frame_bytes) return violate(flow, DropReason::kBadFrame);
+  found = place;
+  return DropReason::kNone;
+}
+
+DropReason Lane::store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes, std::uint32_t offset,
+                       std::span<const std::uint8_t> bytes) noexcept {
+  std::uint32_t slot = kNoSlot;
+  if (const DropReason reason = rx_frame_for(now_ns, flow, seq, frame_bytes, slot); reason != DropReason::kNone) return reason;
+  if (slot == kNoSlot) {
+    counters_.data_bytes_duplicate += bytes.size();
+    return DropReason::kNone;
+  }
+  RxFrame& frame = rx_frames_[slot];
   std::uint32_t added = 0;
   const auto end = static_cast<std::uint32_t>(offset + bytes.size());
   if (frame.received.insert(offset, end, added) == FrameRanges::Inserted::kFull) {
@@ -251,12 +272,17 @@ DropReason Lane::store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint
   if (added == 0) return DropReason::kNone;
   frame.body.write(offset, bytes);
   frame.received_bytes += added;
-  if (frame.received_bytes != frame_bytes) return DropReason::kNone;
+  if (frame.received_bytes == frame_bytes || (frame.parity != kNoSlot && recover(frame))) complete(flow, slot);
+  return DropReason::kNone;
+}
+
+void Lane::complete(Flow& flow, std::uint32_t slot) noexcept {
+  RxFrame& frame = rx_frames_[slot];
+  release_rx_parity(frame);
   frame.lent = true;
   ++counters_.frames_received;
-  counters_.frame_bytes_received += frame_bytes;
-  push_event({.flow = flow.id, .seq = seq, .rx_slot = place, .kind = LaneEventKind::kFrameReceived});
-  return DropReason::kNone;
+  counters_.frame_bytes_received += frame.body.bytes;
+  push_event({.flow = flow.id, .seq = frame.seq, .rx_slot = slot, .kind = LaneEventKind::kFrameReceived});
 }
 
 // Tells the peer how far it may go, when that has moved on enough to be worth saying.

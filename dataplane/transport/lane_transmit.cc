@@ -40,7 +40,8 @@ std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) no
     // Turns go on where they were when pacing cut them short, or the first stream would get them all.
     stream_run_ = at == stream_turn_ ? stream_run_ + 1 : 1;
     stream_turn_ = at;
-    if (stream_run_ < kStreamRun) continue;
+    if (stream_run_ < kStreamRun && !parity_turn_over_) continue;
+    parity_turn_over_ = false;
     stream_run_ = 0;
     stream_turn_ = at = (at + 1) % config_.streams;
   }
@@ -83,7 +84,10 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   if ((may_send || probe) && !closing) {
     size += put_resets(record, room());
     size += put_credits(record, room());
-    size += put_data(record, room());
+    const std::size_t parity = put_parity(record, room(), size == sizeof(header));
+    size += parity;
+    // Behind a copy of a small frame there is room; behind a parity symbol next to none.
+    if (parity == 0 || record.range_count != 0) size += put_data(record, room());
   }
   if (closing) {
     *reinterpret_cast<wire::CloseChunk*>(out.data + size) = {static_cast<std::uint8_t>(wire::ChunkType::kClose),
@@ -211,24 +215,30 @@ std::size_t Lane::put_data(SentPacket& record, std::span<std::uint8_t> room) noe
     bool repair = true;
     if (!next_repair(record, range, length_max)) {
       repair = false;
-      if (!next_new(range, length_max)) break;
+      if (!next_new(range, length_max, record.range_count == 0)) break;
     }
-    const TxFrame& frame = tx_frames_[range.slot];
-    auto& chunk = *reinterpret_cast<wire::DataChunk*>(room.data() + size);
-    chunk.type = static_cast<std::uint8_t>(wire::ChunkType::kData);
-    chunk.flow = raw(frame.flow);
-    chunk.frame = raw(frame.seq);
-    chunk.frame_bytes = frame.body->bytes;
-    chunk.offset = range.offset;
-    chunk.length = static_cast<std::uint16_t>(range.length);
-    size += sizeof(chunk);
-    frame.body->read(range.offset, room.subspan(size, range.length));
-    size += range.length;
+    const auto bytes = put_range(range, room.subspan(size));
+    if (TxFrame& frame = tx_frames_[range.slot]; !repair && frame.parity != kNoSlot) add_to_parity(frame, range, bytes);
+    size += sizeof(wire::DataChunk) + range.length;
     record.ranges[record.range_count++] = range;
     counters_.data_bytes_sent += range.length;
     if (repair) counters_.repair_bytes_sent += range.length;
   }
   return size;
+}
+
+std::span<const std::uint8_t> Lane::put_range(const SentRange& range, std::span<std::uint8_t> room) noexcept {
+  const TxFrame& frame = tx_frames_[range.slot];
+  auto& chunk = *reinterpret_cast<wire::DataChunk*>(room.data());
+  chunk.type = static_cast<std::uint8_t>(wire::ChunkType::kData);
+  chunk.flow = raw(frame.flow);
+  chunk.frame = raw(frame.seq);
+  chunk.frame_bytes = frame.body->bytes;
+  chunk.offset = range.offset;
+  chunk.length = static_cast<std::uint16_t>(range.length);
+  const auto bytes = room.subspan(sizeof(chunk), range.length);
+  frame.body->read(range.offset, bytes);
+  return bytes;
 }
 
 // Whether a range is to be repaired.  What came through after all, or belongs to a frame that is over, is forgotten first.
@@ -274,6 +284,10 @@ bool Lane::admit(Flow& flow, TxFrame& frame) noexcept {
 }
 
 bool Lane::data_waiting() noexcept {
+  return parity_ready_ != 0 || frames_waiting() || next_in_flight() != nullptr;
+}
+
+bool Lane::frames_waiting() noexcept {
   if (repair_waiting()) return true;
   const auto end = flows_.begin() + static_cast<std::ptrdiff_t>(flows_end_);
   return std::any_of(flows_.begin(), end, [this](Flow& flow) {
@@ -281,22 +295,26 @@ bool Lane::data_waiting() noexcept {
   });
 }
 
-bool Lane::next_new(SentRange& range, std::uint32_t length_max) noexcept {
+bool Lane::next_new(SentRange& range, std::uint32_t length_max, bool alone) noexcept {
   for (std::size_t i = 0; i < flows_end_; ++i) {
     Flow& flow = flows_[(flow_turn_ + i) % flows_end_];
     if (flow.state != FlowState::kOpen || flow.tx_head == kNoSlot) continue;
-    const std::uint32_t slot = flow.tx_head;
+    std::uint32_t before = kNoSlot;
+    const std::uint32_t slot = next_frame(flow, before);
+    if (slot == kNoSlot) continue;
     TxFrame& frame = tx_frames_[slot];
-    if (!admit(flow, frame)) continue;
+    if (frame.sent_bytes == 0 && frame.parity == kNoSlot) protect(flow, slot);
+    const std::uint32_t length = cut_to_symbol(frame, length_max, alone);
+    if (length == 0) continue;
     range = {.slot = slot,
              .generation = frame.generation,
              .offset = frame.sent_bytes,
-             .length = static_cast<std::uint16_t>(std::min(frame.body->bytes - frame.sent_bytes, length_max))};
+             .length = static_cast<std::uint16_t>(length)};
     frame.sent_bytes += range.length;
     if (frame.sent_bytes == frame.body->bytes) {
-      flow.tx_head = frame.next;
+      (before == kNoSlot ? flow.tx_head : tx_frames_[before].next) = frame.next;
+      if (flow.tx_tail == slot) flow.tx_tail = before;
       frame.next = kNoSlot;
-      if (flow.tx_head == kNoSlot) flow.tx_tail = kNoSlot;
     }
     flow_turn_ = (flow_turn_ + i + 1) % flows_end_;
     return true;

@@ -23,6 +23,7 @@ enum class ChunkType : std::uint8_t {
   kReset = 5,    // a flow is over in both directions
   kClose = 6,    // the session is over
   kAckEcn = 7,   // kAck, and what the packets came with
+  kParity = 8,   // a parity symbol of a frame
 };
 
 // DATA: `length` bytes from `offset` of frame `frame`, which has `frame_bytes` in all.  Carried in any packet of any
@@ -87,6 +88,18 @@ struct CloseChunk {
   std::uint8_t reason;  // EndReason
 };
 static_assert(sizeof(CloseChunk) == 2);
+
+// PARITY: row `row` of the Reed-Solomon parity of frame `frame`, whose `frame_bytes` are symbols of `symbol_bytes`, the last
+// one short; followed by symbol_bytes bytes.  Never larger than the DATA chunk of one symbol.
+struct ParityChunk {
+  std::uint8_t type;
+  be32 flow;
+  be32 frame;
+  be24 frame_bytes;   // > symbol_bytes
+  be16 symbol_bytes;  // kSymbolBytesMin ..
+  std::uint8_t row;   // < kParityRowsMax; symbols + row < kCodewordMax
+};
+static_assert(sizeof(ParityChunk) == 15 && sizeof(ParityChunk) <= sizeof(DataChunk));
 
 inline constexpr std::size_t kAckRangesMax = 255;  // in one ACK chunk: all that range_count can say
 

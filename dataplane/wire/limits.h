@@ -36,6 +36,14 @@ inline constexpr std::size_t kDatagramBytesMax = 9000 - 28;
   return datagram_bytes - sizeof(PacketHeader) - kSealBytes;
 }
 
+// Tail repair: a frame's bytes are data symbols of one codeword, each with its DATA header within a datagram.
+inline constexpr std::size_t kCodewordMax = 255;    // data symbols and parity rows together: elements of GF(2^8) but one
+inline constexpr std::size_t kParityRowsMax = 64;
+inline constexpr std::size_t kSymbolBytesMin = 512;  // what a receiver works through for each byte that came is bounded by it
+static_assert((kFrameBytesMax + chunk_room(kDatagramBytesMin) - sizeof(DataChunk) - 1) / (chunk_room(kDatagramBytesMin) - sizeof(DataChunk)) <
+              kCodewordMax - 20, "the largest frame in the smallest datagrams has room for parity");
+static_assert((chunk_room(kDatagramBytesMin) - sizeof(DataChunk)) / 2 >= kSymbolBytesMin, "two symbols of equal size");
+
 [[nodiscard]] constexpr std::size_t frame_charge(std::size_t frame_bytes) noexcept {
   return (frame_bytes + kCellBytes - 1) / kCellBytes * kCellBytes;
 }

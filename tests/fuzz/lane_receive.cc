@@ -4,7 +4,8 @@
 //
 // Input: steps.  Byte 0 of each says what; then a length byte l (x 8) and that many bytes:
 //   even: chunks, put between a valid header and seal, so that mutation goes straight at the chunks
-//   odd:  bit 1: a datagram as it is; bit 2: time passes (l ms); bit 3: submit a frame; bit 4: reset a flow;
+//   odd:  bit 1: a datagram as it is; bit 2: time passes (l ms); bit 3: submit a frame (of the tail, when its
+//        first byte is 128 or more); bit 4: reset a flow;
 //         bit 5: consume what was received; bit 6: close; bit 7: abandon and begin anew
 #include <algorithm>
 #include <cstdint>
@@ -88,7 +89,7 @@ struct Bench {
     lane.abandon(EndReason::kShutdown);
     poll();
     consume_all();
-    require(lane.drained() && home.size() == bodies.size());
+    require(lane.drained() && lane.parity_idle() && home.size() == bodies.size());
     require(lane.rx_free_bytes() == lane.config().rx_arena_bytes && lane.records_free() == lane.config().packets_max);
   }
 
@@ -110,8 +111,10 @@ struct Bench {
     }
     if (what & 2) (void)lane.receive(now_ns, bytes);
     if (what & 4) now_ns += bytes.size() * kNsPerMs;
-    if (what & 8 && !home.empty() && !bytes.empty() && lane.submit(static_cast<FlowId>(bytes[0] % 8), *home.back()))
-      home.pop_back();
+    if (what & 8 && !home.empty() && !bytes.empty()) {
+      home.back()->tail = bytes[0] >= 128;
+      if (lane.submit(static_cast<FlowId>(bytes[0] % 8), *home.back())) home.pop_back();
+    }
     if (what & 16 && !bytes.empty()) lane.reset_flow(static_cast<FlowId>(bytes[0] % 16), EndReason::kDecodeError);
     if (what & 32) poll(), consume_all();
     if (what & 64) lane.close(EndReason::kShutdown);

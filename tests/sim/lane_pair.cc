@@ -94,7 +94,7 @@ void Side::restart(std::uint64_t now_ns, const LaneSession& session) {
     lane_.consume(now_ns, waiting_.front().rx_slot);
     waiting_.pop_front();
   }
-  if (!lane_.drained()) fail("an abandoned lane is not drained");
+  if (!lane_.drained() || !lane_.parity_idle()) fail("an abandoned lane is not drained");
   if (!bodies_out_.empty() || !all_acked()) fail("an abandoned lane kept a body");
   if (lane_.rx_free_bytes() != setup_.lane.rx_arena_bytes / wire::kCellBytes * wire::kCellBytes) {
     fail("an abandoned lane kept cells");
@@ -117,6 +117,7 @@ bool Side::submit_next(Offer& offer) {
   const auto bytes = static_cast<std::uint32_t>(offer.frame_bytes_min +
                                                 sizes.below(offer.frame_bytes_max - offer.frame_bytes_min + 1));
   if (!tx_cells_.allocate(*body, bytes)) return false;
+  body->tail = offer.submitted % offer.tail_period >= offer.tail_from;
   const auto seq = static_cast<FrameSeq>(offer.submitted);
   if (setup_.contents) body->write(0, std::span(pattern()).subspan(pattern_offset(epoch_, offer.flow, seq), bytes));
   if (!lane_.submit(offer.flow, *body)) {

@@ -47,6 +47,9 @@ struct Offer {
   std::uint64_t frames = 0;  // how many to send; kNever = without end
   std::uint32_t frame_bytes_min = 1;
   std::uint32_t frame_bytes_max = 256 * 1024;
+  // Frames numbered n with n % tail_period >= tail_from are marked as a migration's last window.
+  std::uint64_t tail_from = kNever;
+  std::uint64_t tail_period = kNever;
   std::uint64_t submitted = 0;
   std::uint64_t acked = 0;
   std::uint64_t dropped = 0;

@@ -58,6 +58,17 @@ class Packet {
     bytes_[at] = static_cast<std::uint8_t>(wire::ChunkType::kAckEcn);
     return put(counts);
   }
+  Packet& parity(std::uint32_t flow, std::uint32_t frame, std::uint32_t frame_bytes, std::uint16_t symbol_bytes,
+                 std::uint8_t row, std::uint8_t fill = 0) {
+    put(wire::ParityChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kParity),
+                          .flow = flow,
+                          .frame = frame,
+                          .frame_bytes = frame_bytes,
+                          .symbol_bytes = symbol_bytes,
+                          .row = row});
+    bytes_.insert(bytes_.end(), symbol_bytes, fill);
+    return *this;
+  }
   Packet& credit(std::uint32_t flow, std::uint64_t charge_limit, std::uint32_t frame_limit) {
     return put(wire::CreditChunk{.type = static_cast<std::uint8_t>(wire::ChunkType::kCredit),
                                  .flow = flow,

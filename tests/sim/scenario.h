@@ -25,6 +25,7 @@ struct ScenarioFlow {
   std::array<std::uint64_t, 2> frames{};  // by sending side; the opener sends at least one
   std::uint32_t bytes_min = 1;
   std::uint32_t bytes_max = 1;
+  std::uint64_t tail_from = kNever;  // frames from this number on are a last window
   std::uint64_t reset_ns = kNever;  // after the start
   std::size_t reset_side = 0;
 };

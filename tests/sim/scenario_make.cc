@@ -70,6 +70,7 @@ void choose_limits(Rng& rng, PairSetup& setup) {
   lane.keepalive_ns =
       (2 + 4 * lane.streams) * round_trip_max_ns(setup) + static_cast<std::uint64_t>(log_uniform(rng, 1e8, 5e9));
   setup.tx_arena_bytes = wire::kFrameBytesMax * (1 + rng.below(16));
+  lane.tail_parity_max_percent = rng.chance(0.1) ? 0 : static_cast<std::uint32_t>(1 + rng.below(25));
   setup.poll_ns = static_cast<std::uint64_t>(log_uniform(rng, 5e3, 2e6));
   if (rng.chance(0.3)) setup.consume_delay_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 3e7));
   if (rng.chance(0.3)) setup.consume_bytes_per_sec = static_cast<std::uint64_t>(log_uniform(rng, 1e5, 1e8));
@@ -105,6 +106,7 @@ void choose_flows(Rng& rng, Scenario& scenario) {
       flow.reset_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 1e9));
       flow.reset_side = rng.below(2);
     }
+    if (rng.chance(0.6)) flow.tail_from = rng.chance(0.3) ? 0 : rng.below(flow.frames[flow.opener] + 1);
     scenario.flows.push_back(flow);
   }
   if (rng.chance(0.1)) scenario.restart_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e6, 2e9));
@@ -201,8 +203,9 @@ std::string Scenario::describe() const {
   std::string all =
       "0 -> 1: " + describe_path(setup.forward) + "\n1 -> 0: " + describe_path(setup.backward) + "\n" + text;
   for (const ScenarioFlow& flow : flows) {
-    std::snprintf(text, sizeof(text), "flow by %zu: %lu + %lu frames of %u .. %u bytes, reset by %zu at %.6f s\n",
-                  flow.opener, flow.frames[0], flow.frames[1], flow.bytes_min, flow.bytes_max, flow.reset_side,
+    std::snprintf(text, sizeof(text), "flow by %zu: %lu + %lu frames of %u .. %u bytes, tail from %ld, reset by %zu at %.6f s\n",
+                  flow.opener, flow.frames[0], flow.frames[1], flow.bytes_min, flow.bytes_max,
+                  static_cast<std::int64_t>(flow.tail_from), flow.reset_side,
                   flow.reset_ns == kNever ? -1.0 : static_cast<double>(flow.reset_ns) * 1e-9);
     all += text;
   }

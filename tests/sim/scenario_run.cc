@@ -31,7 +31,8 @@ struct Run {
       require(id.has_value(), "a flow within the limits was refused");
       ids.push_back(*id);
       for (std::size_t side : {0U, 1U}) {
-        if (flow.frames[side] != 0) world.side(side).offer(*id, flow.frames[side], flow.bytes_min, flow.bytes_max);
+        if (flow.frames[side] == 0) continue;
+        world.side(side).offer(*id, flow.frames[side], flow.bytes_min, flow.bytes_max).tail_from = flow.tail_from;
       }
     }
   }
@@ -120,6 +121,7 @@ struct Run {
           "receive cells free and in the arena");
     equal(lane.rx_frames_free(), config.rx_frames_max, "receive slots free and all");
     equal(lane.tx_frames_free(), config.tx_frames_max, "send slots free and all");
+    require(lane.parity_idle(), "parity is kept of frames that are whole");
   }
 
   void check_counters(std::size_t from) {
@@ -148,7 +150,10 @@ struct Run {
     equal(out.frames_sent, in.frames_received, "frames acknowledged and handed up");
     equal(out.data_bytes_sent - out.repair_bytes_sent, out.frame_bytes_sent, "data bytes sent first and frame bytes");
     if (in.rx_no_room == 0)
-      require(in.frame_bytes_received + in.data_bytes_duplicate <= out.data_bytes_sent, "data bytes received and sent");
+      require(in.frame_bytes_received + in.data_bytes_duplicate <= out.data_bytes_sent + out.parity_bytes_sent,
+              "data bytes received and sent");
+    require(in.parity_packets_received <= out.parity_packets_sent, "parity received and sent");
+    require(in.parity_useless <= in.parity_packets_received, "parity useless and received");
   }
 
   void check_ecn(std::size_t from, const StreamCounters& sent) {

@@ -270,6 +270,11 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     peer.ecn_ce_rx = lane.ecn_received.ce;
     peer.ecn_violations = lane.packets.ecn_violations;
     peer.packets_retransmitted = lane.lane.repair_bytes_sent / std::max<std::uint64_t>(datagram_bytes(config_), 1);
+    peer.parity_packets_tx = lane.lane.parity_packets_sent;
+    peer.parity_bytes_tx = lane.lane.parity_bytes_sent;
+    peer.parity_packets_useless = lane.lane.parity_useless;
+    peer.parity_no_room = lane.lane.parity_no_room;
+    peer.frames_recovered = lane.lane.frames_recovered;
     if (i < oldest.sent.size() && newest.sent[i] > oldest.sent[i] && newest.lost[i] >= oldest.lost[i]) {
       peer.loss_ppm = (newest.lost[i] - oldest.lost[i]) * 1'000'000 / (newest.sent[i] - oldest.sent[i]);
     }

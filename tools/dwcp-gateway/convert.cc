@@ -58,6 +58,7 @@ LaneConfig lane_config(const Config& config) {
   // Records for what the frame memory can keep in flight, twice over: acknowledged ones leave late after losses.
   lane.packets_max = std::max<std::size_t>(65536, 2 * (std::size_t{config.memory.tx_mib} << 20) / wire::kDatagramBytesMin);
   lane.keepalive_ns = config.transport.keepalive_ms * kNsPerMs;
+  lane.tail_parity_max_percent = config.transport.tail_parity_max_percent;
   lane.rate_max_bytes_per_sec = config.transport.rate_max_mbps * std::uint64_t{1'000'000} / 8;
   return lane;
 }
