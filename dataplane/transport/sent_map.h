@@ -50,6 +50,7 @@ struct SentPacket {
   bool app_limited : 1 = false;
   bool has_credit : 1 = false;
   bool has_reset : 1 = false;
+  bool mtu_probe : 1 = false;  // carries nothing; its loss is not congestion (RFC 9000 §14.4)
 };
 
 struct SentPage {
