@@ -51,6 +51,7 @@ struct LinkProfile {
   double duplicate = 0;   // probability that a frame arrives twice
   double corrupt = 0;     // probability that 1 to 3 bits behind the link header flip
   std::uint32_t mtu = 0;  // bytes of L3 packet; larger ones vanish; 0 = any
+  bool mtu_report = false;  // what mtu stops is answered as a router would, by carriers that know IP (dwcp-wan)
 
   std::vector<Blackhole> blackholes{};
   std::vector<LinkChange> changes{};  // by rising at_ns

@@ -11,8 +11,6 @@ from lab.process import Process
 from lab.sites import GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6, PREFIX_BITS, WAN_INTERFACE, other
 
 MEMORY_MIB = 512
-# af_packet rings of 4096 frames: 48 ms at 1 Gb/s, so that a gateway may be off the CPU that long without loss.
-_VDEV = f"net_af_packet0,iface={WAN_INTERFACE},framesz=2048,framecnt=4096,blocksz=65536"
 _CONFIG = """# SPDX-License-Identifier: Apache-2.0
 schema = 1
 
@@ -59,7 +57,7 @@ class Gateway:
         self.runtime.mkdir(exist_ok=True)
         self.config_path = pathlib.Path(work) / f"{self.name}.toml"
         self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra, ipv6, vlan))
-        argv = [build.tool("dwcp-gateway"), "--lcores", "0@(0-1),1@(0-1)", "--no-pci", "--vdev", _VDEV,
+        argv = [build.tool("dwcp-gateway"), "--lcores", "0@(0-1),1@(0-1)", "--no-pci", "--vdev", _vdev(sites.mtu),
                 *map(str, eal), "--", "--config", self.config_path]
         self.process = Process(f"gateway {self.name}", argv, pathlib.Path(work) / f"gateway-{site}.log",
                                sites.namespace[site])
@@ -113,6 +111,13 @@ class Gateway:
                 return known[-1]
             time.sleep(0.1)
         raise LabError(f"gateway {self.name}: the migration did not end within {deadline_s:g} s")
+
+
+def _vdev(mtu):
+    # af_packet rings of 8 or 9 MiB: 48 ms of full-size frames at 1 Gb/s, so that a gateway may be off the CPU that long
+    # without loss.  The driver wants frames no larger than the gateway's buffers, which are the MTU in whole KiB.
+    size, count, block = (2048, 4096, 65536) if mtu <= 1500 else (9216, 1024, 36864)
+    return f"net_af_packet0,iface={WAN_INTERFACE},framesz={size},framecnt={count},blocksz={block}"
 
 
 def render(site, mtu, runtime, listeners=(), services=(), extra="", ipv6=False, vlan=0):
