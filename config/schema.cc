@@ -187,9 +187,10 @@ const KeySpec kKeys[] = {
          }),
     integer(
         "port", "mtu_bytes", "bytes", "1500", 1280, 9000,
-        "The largest IP packet the port sends and takes. Every hop to every peer must carry it.",
-        "What every Ethernet path carries; 9000 takes a sixth of the packets where the whole path allows it. 1280 is "
-        "IPv6's least (RFC 8200).",
+        "The largest IP packet the port sends and takes. What the way to a peer carries of it is found out, stream by "
+        "stream.",
+        "What every Ethernet port carries; 9000 takes a sixth of the packets where the path allows it, and costs a few "
+        "probes where it does not. 1280 is IPv6's least (RFC 8200).",
         DWCP_SET(port.mtu_bytes, std::uint16_t)),
     integer("port", "vlan", "", "0", 0, 4094, "The 802.1Q VLAN id to send and take. 0: untagged.",
             "An access port needs no tag.", DWCP_SET(port.vlan, std::uint16_t)),

@@ -64,6 +64,24 @@ struct PeerSnapshot {
   std::uint64_t parity_packets_useless = 0;  // received, and not needed
   std::uint64_t parity_no_room = 0;     // frames without parity, or symbols not kept, for want of memory
   std::uint64_t frames_recovered = 0;   // by parity received
+  std::uint64_t path_mtu_min_bytes = 0;  // of IP packet, over the active streams; 0: not up
+  std::uint64_t path_mtu_max_bytes = 0;
+};
+
+// A stream that the gateway sends on: one UDP 5-tuple of a peer's link.
+struct StreamSnapshot {
+  std::string peer;
+  std::uint64_t id = 0;
+  std::string state;                // "idle", "probing", "active", "closing"
+  std::uint64_t path = 0;           // source ports given up before this one
+  std::uint64_t path_mtu_bytes = 0; // of IP packet
+  std::string path_mtu_state;       // "disabled", "base", "searching", "complete", "error"
+  std::uint64_t rtt_us = 0;         // smoothed; 0: not measured yet
+  std::uint64_t packets_tx = 0;
+  std::uint64_t packets_lost = 0;   // MTU probes are not among them
+  std::uint64_t mtu_probes_tx = 0;
+  std::uint64_t mtu_black_holes = 0;
+  std::uint64_t mtu_reports = 0;    // routers' that were heeded
 };
 
 struct MigrationSnapshot {
@@ -149,6 +167,7 @@ struct Snapshot {
   GatewaySnapshot gateway;
   PortSnapshot port;
   std::vector<PeerSnapshot> peers;            // in config order
+  std::vector<StreamSnapshot> streams;        // by peer in that order, then by id; those of links that are up
   std::vector<MigrationSnapshot> migrations;  // oldest first; ended ones are kept for a while
   std::vector<LcoreSnapshot> lcores;          // by id
   std::vector<DropCount> drops;               // every reason, those at zero too

@@ -55,6 +55,24 @@ void visit_fields(const PeerSnapshot& s, Visit&& visit) {
   visit("parity_packets_useless", s.parity_packets_useless);
   visit("parity_no_room", s.parity_no_room);
   visit("frames_recovered", s.frames_recovered);
+  visit("path_mtu_min_bytes", s.path_mtu_min_bytes);
+  visit("path_mtu_max_bytes", s.path_mtu_max_bytes);
+}
+
+template <typename Visit>
+void visit_fields(const StreamSnapshot& s, Visit&& visit) {
+  visit("peer", s.peer);
+  visit("id", s.id);
+  visit("state", s.state);
+  visit("path", s.path);
+  visit("path_mtu_bytes", s.path_mtu_bytes);
+  visit("path_mtu_state", s.path_mtu_state);
+  visit("rtt_us", s.rtt_us);
+  visit("packets_tx", s.packets_tx);
+  visit("packets_lost", s.packets_lost);
+  visit("mtu_probes_tx", s.mtu_probes_tx);
+  visit("mtu_black_holes", s.mtu_black_holes);
+  visit("mtu_reports", s.mtu_reports);
 }
 
 template <typename Visit>

@@ -194,6 +194,55 @@ int answer_adjacency(const Snapshot& snapshot, const char*, rte_tel_data* data) 
   return dict.result();
 }
 
+// One array per field, filled row by row.
+class ColumnWriter {
+ public:
+  // A column that was never handed to a dict is freed here.
+  ~ColumnWriter() {
+    for (const Column& column : columns_) rte_tel_data_free(column.values);
+  }
+  void next_row() noexcept { at_ = 0; }
+  void operator()(const char* key, const std::string& value) {
+    if (rte_tel_data* column = of(key, RTE_TEL_STRING_VAL)) rte_tel_data_add_array_string(column, printable(value).c_str());
+  }
+  void operator()(const char* key, std::uint64_t value) {
+    if (rte_tel_data* column = of(key, RTE_TEL_U64_VAL)) rte_tel_data_add_array_u64(column, value);
+  }
+  void write(DictWriter& dict) {
+    for (const Column& column : columns_) dict.column(column.key, column.values);
+    columns_.clear();
+  }
+
+ private:
+  struct Column {
+    const char* key;
+    rte_tel_data* values;  // null: no memory
+  };
+  rte_tel_data* of(const char* key, rte_tel_value_type type) {
+    if (at_ == columns_.size()) {
+      columns_.push_back({key, rte_tel_data_alloc()});
+      if (columns_.back().values != nullptr) rte_tel_data_start_array(columns_.back().values, type);
+    }
+    return columns_[at_++].values;
+  }
+  std::vector<Column> columns_;
+  std::size_t at_ = 0;
+};
+
+// 64 streams of twelve fields fit into an answer.
+int answer_streams(const Snapshot& snapshot, const char* params, rte_tel_data* data) {
+  if (params == nullptr) return -1;
+  ColumnWriter columns;
+  for (const StreamSnapshot& stream : snapshot.streams) {
+    if (stream.peer != params) continue;
+    columns.next_row();
+    visit_fields(stream, columns);
+  }
+  DictWriter dict(data);
+  columns.write(dict);
+  return dict.result();
+}
+
 struct Command {
   const char* path;
   telemetry_cb handler;
@@ -204,6 +253,7 @@ constexpr Command kCommands[] = {
     {"/dwcp/status", handle<answer_status>, "The gateway as a whole. No parameters."},
     {"/dwcp/peers", handle<answer_peers>, "Names of the peers. No parameters."},
     {"/dwcp/peer", handle<answer_peer>, "One peer and its link. Parameter: name."},
+    {"/dwcp/streams", handle<answer_streams>, "Streams to one peer, by column. Parameter: name."},
     {"/dwcp/migrations", handle<answer_migrations>, "Ids of the migrations, oldest first. No parameters."},
     {"/dwcp/migration", handle<answer_migration>, "One migration. Parameter: id."},
     {"/dwcp/lcores", handle<answer_lcores>, "Ids of the lcores. No parameters."},

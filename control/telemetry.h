@@ -7,6 +7,7 @@
 //   /dwcp/peer,NAME         one                     /dwcp/drops       reason -> count
 //   /dwcp/migrations        ids                     /dwcp/port        the port
 //   /dwcp/migration,ID      one                     /dwcp/adjacency   columns: address, mac, state, age_ms
+//   /dwcp/streams,NAME      columns: id, state, path_mtu_bytes, ... of the streams to that peer
 //
 // A name or id that is not there, or a missing one, answers null.  DPDK calls the handlers on its own thread, one for
 // each client; they touch nothing but a snapshot they took (snapshot.h).  start() and stop(): control thread, after

@@ -29,7 +29,7 @@ std::size_t NetRole::receive(std::uint64_t& now_ns) noexcept {
         case inet::Parsed::Kind::kIcmp:
         case inet::Parsed::Kind::kNeighbour: {
           inet::TxBatch out(tx_buffers());
-          if (const auto report = host_.on_frame(now_ns, rx_[i], out)) take_path_mtu(*report);
+          if (const auto report = host_.on_frame(now_ns, rx_[i], out)) take_path_mtu(now_ns, *report);
           if (out.size() != 0) tx_send(out.size());
           break;
         }
@@ -44,13 +44,18 @@ std::size_t NetRole::receive(std::uint64_t& now_ns) noexcept {
   return total;
 }
 
-// A router's word may be forged, so it can only make packets smaller, never below what every path carries.
-void NetRole::take_path_mtu(const inet::PathMtuReport& report) noexcept {
+// A router's word counts for the one stream whose addresses and ports it quotes (RFC 8899 §4.6.1): streams may go different
+// ways, and who forges must know them all.
+void NetRole::take_path_mtu(std::uint64_t now_ns, const inet::PathMtuReport& report) noexcept {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     Link& link = *links_[i];
-    if (!link.lane.active() || config_.peers[i].ip != report.remote.ip) continue;
-    link.lane.limit_datagram(link.headers.front().payload_max(report.mtu));
+    if (!link.lane.active() || config_.peers[i] != report.remote) continue;
+    for (std::size_t stream = 0; stream < link.headers.size(); ++stream) {
+      if (source_port(link.lane.session().local_session, stream, link.paths[stream]) != report.local.port) continue;
+      return link.lane.on_mtu_report(now_ns, static_cast<StreamId>(stream), link.headers[stream].payload_max(report.mtu));
+    }
   }
+  ++reports_untrusted_;
 }
 
 void NetRole::take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept {

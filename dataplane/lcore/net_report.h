@@ -16,6 +16,16 @@ namespace dwcp {
 
 inline constexpr std::size_t kReportNeighbours = 64;
 
+struct StreamReport {
+  StreamState state{};
+  std::uint8_t path = 0;  // which of its 5-tuples: see Stream::path()
+  MtuState mtu_state{};
+  std::uint32_t datagram_bytes = 0;  // UDP payload that its path is known, or at first taken, to carry
+  std::uint64_t rtt_smoothed_ns = 0;  // 0: no sample yet
+  StreamCounters packets{};
+  MtuCounters mtu{};
+};
+
 struct LaneReport {
   bool active = false;
   std::uint32_t session = 0;
@@ -28,6 +38,8 @@ struct LaneReport {
   StreamCounters packets{};  // summed over streams
   EcnCounts ecn_received{};  // likewise
   std::array<std::uint32_t, kEcnStates> ecn_streams{};  // active streams by EcnState
+  std::uint32_t streams_sending = 0;  // [0, streams_sending) of stream are valid
+  std::array<StreamReport, wire::kStreamsMax> stream{};
   LaneCounters lane{};
 };
 

@@ -17,10 +17,6 @@ constexpr std::uint64_t kPublishNs = 100 * kNsPerMs;
 // with every path given up, so that both are a new choice among equal paths (ECMP).
 constexpr std::uint16_t kSourcePortFirst = 49152;
 
-std::uint16_t source_port(std::uint32_t session, std::size_t stream, std::uint8_t path) noexcept {
-  return static_cast<std::uint16_t>(kSourcePortFirst + ((session >> 8) + path) % 192 * wire::kStreamsMax + stream);
-}
-
 }  // namespace
 
 NetRole::NetRole(const NetRoleConfig& config, PortQueue& queue, MigrationTable& migrations, ControlNetRings& control,
@@ -124,6 +120,10 @@ void NetRole::begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept 
   tell_control({.kind = NetToControlKind::kStarted, .lane = index, .session = start->session.local_session, .start = start});
 }
 
+std::uint16_t NetRole::source_port(std::uint32_t session, std::size_t stream, std::uint8_t path) noexcept {
+  return static_cast<std::uint16_t>(kSourcePortFirst + ((session >> 8) + path) % 192 * wire::kStreamsMax + stream);
+}
+
 inet::UdpTemplate NetRole::header_for(std::size_t index, std::size_t stream, std::uint8_t path) const noexcept {
   const Link& link = *links_[index];
   const inet::SocketAddress& peer = config_.peers[index];
@@ -205,6 +205,7 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
   report.tx_given_up = tx_given_up_;
   report.inet_drops = parser_.drops();
   for (std::size_t i = 0; i < inet::kDropReasons; ++i) report.inet_drops.counts[i] += host_.counters().drops.counts[i];
+  report.inet_drops.counts[static_cast<std::size_t>(inet::DropReason::kUntrustedMtu)] += reports_untrusted_;
   report.wire_drops = drops_;
   report.control_ring_full = control_full_;
   report.lanes = static_cast<std::uint32_t>(links_.size());
@@ -227,6 +228,17 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
       out.packets += stream->counters();
       out.ecn_received += stream->received().ecn();
       if (stream->state() == StreamState::kActive) ++out.ecn_streams[static_cast<std::size_t>(stream->ecn_state())];
+    }
+    out.streams_sending = config_.lane.streams;
+    for (std::size_t s = 0; s < out.streams_sending; ++s) {
+      const Stream& stream = *lane.streams()[s];
+      out.stream[s] = {.state = stream.state(),
+                       .path = stream.path(),
+                       .mtu_state = stream.mtu().state(),
+                       .datagram_bytes = stream.mtu().bytes(),
+                       .rtt_smoothed_ns = stream.rtt().sampled() ? stream.rtt().smoothed_ns() : 0,
+                       .packets = stream.counters(),
+                       .mtu = stream.mtu().counters()};
     }
   }
   report.neighbours = 0;

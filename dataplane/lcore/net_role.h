@@ -93,6 +93,7 @@ class NetRole final : public Role {
   void end_session(std::uint16_t index, EndReason reason) noexcept;
   void send_hello(const ControlToNet& message) noexcept;
   void resolve_next_hops() noexcept;
+  [[nodiscard]] static std::uint16_t source_port(std::uint32_t session, std::size_t stream, std::uint8_t path) noexcept;
   [[nodiscard]] inet::UdpTemplate header_for(std::size_t index, std::size_t stream, std::uint8_t path) const noexcept;
   void check_sessions(std::uint64_t now_ns) noexcept;
   void publish(std::uint64_t now_ns) noexcept;
@@ -102,7 +103,7 @@ class NetRole final : public Role {
   // Moves `now_ns` on to when the packets were taken from the port.
   std::size_t receive(std::uint64_t& now_ns) noexcept;
   void take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept;
-  void take_path_mtu(const inet::PathMtuReport& report) noexcept;
+  void take_path_mtu(std::uint64_t now_ns, const inet::PathMtuReport& report) noexcept;
 
   // net_transmit.cc
   std::size_t transmit(std::uint64_t now_ns) noexcept;
@@ -144,6 +145,7 @@ class NetRole final : public Role {
   std::array<TxDatagram, kBurstMax> datagrams_{};
 
   wire::DropCounters drops_{};  // datagrams no lane wanted
+  std::uint64_t reports_untrusted_ = 0;  // too-big reports that quote no packet of any stream
   std::uint64_t housekeeping_ns_ = 0;
   std::uint64_t publish_ns_ = 0;
   std::uint64_t control_full_ = 0;

@@ -48,6 +48,7 @@ enum class Coupling : std::uint8_t {
 
 struct LaneConfig {
   std::uint32_t datagram_bytes = 1472;           // UDP payload the port can send and receive
+  std::uint32_t datagram_bytes_start = PathMtu::kStartBytes;  // what a stream starts with: see path_mtu.h
   std::uint32_t streams = 1;                     // that we send on
   Coupling coupling = Coupling::kLink;
   std::uint32_t flows_max = 16;                  // opened by each side
@@ -92,7 +93,8 @@ struct LaneEvent {
   EndReason reason = EndReason::kNone;
 };
 
-// A datagram to send: the lane writes up to `capacity` bytes at `data` and sets the rest.
+// A datagram to send: the lane writes up to `capacity` bytes at `data`, which are at least Lane::datagram_bytes(), and sets
+// the rest.
 struct TxDatagram {
   std::uint8_t* data = nullptr;
   std::uint32_t capacity = 0;
@@ -171,9 +173,9 @@ class Lane final : private SentSink {
   void close_flow(FlowId flow) noexcept;
   // Says CLOSE to the peer in the next three packets; flows are the caller's to end.
   void close(EndReason reason) noexcept;
-  // The path is said to carry no more than this UDP payload.  Only ever lowers what is sent, and not below
-  // wire::kDatagramBytesMin, which every path must carry; what is to be repaired is cut anew.
-  void limit_datagram(std::uint32_t bytes) noexcept;
+  // A router says that the stream's path carries no more than this UDP payload: see path_mtu.h.  What is to be repaired
+  // is cut anew.
+  void on_mtu_report(std::uint64_t now_ns, StreamId stream, std::uint32_t bytes) noexcept;
 
   [[nodiscard]] RxFrame& rx_frame(std::uint32_t rx_slot) noexcept { return rx_frames_[rx_slot]; }
   [[nodiscard]] bool poll_event(LaneEvent& event) noexcept;
@@ -182,7 +184,8 @@ class Lane final : private SentSink {
   [[nodiscard]] const LaneConfig& config() const noexcept { return config_; }
   [[nodiscard]] const LaneSession& session() const noexcept { return session_; }
   [[nodiscard]] const LaneCounters& counters() const noexcept { return counters_; }
-  // UDP payload sent: within the port's, the peer's and the path's limits.
+  // The most UDP payload any stream may come to send: the least of what port and peer take.  Each stream sends what its
+  // path carries, Stream::mtu().
   [[nodiscard]] std::uint32_t datagram_bytes() const noexcept { return datagram_bytes_; }
   [[nodiscard]] std::span<const std::unique_ptr<Stream>> streams() const noexcept { return streams_.all; }
   [[nodiscard]] std::size_t streams_active() const noexcept;
@@ -257,6 +260,9 @@ class Lane final : private SentSink {
 
   // lane_transmit.cc
   [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
+  [[nodiscard]] bool build_mtu_probe(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
+  std::size_t put_header(Stream& stream, TxDatagram& out) noexcept;
+  void finish(std::uint64_t now_ns, Stream& stream, SentPacket& record, std::size_t size, bool eliciting, TxDatagram& out) noexcept;
   [[nodiscard]] bool ack_due(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] std::size_t put_acks(std::uint64_t now_ns, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::uint8_t> room) noexcept;

@@ -37,10 +37,14 @@ Lane::Lane(const LaneConfig& config)
 
 Streams Lane::make_streams(const LaneSession& session) {
   Streams streams;
+  const PathMtu mtu(std::min(config_.datagram_bytes, session.peer_datagram_bytes), config_.datagram_bytes_start);
+  const std::uint32_t datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
   const std::size_t groups = config_.coupling == Coupling::kLink ? 1 : config_.streams;
   for (std::size_t i = 0; i < groups; ++i) {
     BbrConfig bbr;
-    bbr.datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
+    bbr.datagram_bytes = datagram_bytes;
+    // The first window is so many packets of the size that streams start with.
+    bbr.initial_window_packets = bbr.initial_window_packets * std::min(datagram_bytes, config_.datagram_bytes_start) / datagram_bytes;
     bbr.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec / groups;
     bbr.seed = session.seed + i;
     streams.groups.push_back(std::make_unique<CongestionGroup>(std::make_unique<Bbr>(bbr)));
@@ -48,7 +52,7 @@ Streams Lane::make_streams(const LaneSession& session) {
   const std::size_t count = std::min<std::size_t>(std::max(config_.streams, session.peer_streams), wire::kStreamsMax);
   for (std::size_t i = 0; i < count; ++i) {
     CongestionGroup& group = *streams.groups[i % groups];
-    streams.all.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, group));
+    streams.all.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, group, mtu));
     if (config_.ecn) streams.all.back()->enable_ecn();
   }
   // The hello has proven that the peer is there, so one stream carries data from the first packet on; the others prove their
@@ -63,6 +67,7 @@ Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams st
   session_ = session;
   datagram_bytes_ = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
   std::swap(streams_, streams);
+  for (const auto& stream : streams_.all) stream->begin(now_ns);
   stream_turn_ = stream_run_ = 0;
   repairs_.clear();
   next_local_flow_ = session.opens_odd_flows ? 1 : 2;
@@ -202,8 +207,8 @@ void Lane::close(EndReason reason) noexcept {
   closes_pending_ = 3;  // not acknowledged: said often enough that one loss does not matter
 }
 
-void Lane::limit_datagram(std::uint32_t bytes) noexcept {
-  datagram_bytes_ = std::min(datagram_bytes_, std::max<std::uint32_t>(bytes, wire::kDatagramBytesMin));
+void Lane::on_mtu_report(std::uint64_t now_ns, StreamId stream, std::uint32_t bytes) noexcept {
+  if (raw(stream) < streams_.size()) streams_[raw(stream)].on_mtu_report(now_ns, bytes);
 }
 
 void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/assert.h"
 #include "dataplane/transport/lane.h"
 #include "dataplane/wire/chunk.h"
 #include "dataplane/wire/packet.h"
@@ -54,6 +55,7 @@ bool Lane::ack_due(std::uint64_t now_ns) const noexcept {
 
 bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept {
   if (stream.state() == StreamState::kIdle) return false;
+  if (stream.probes_pending() == 0 && build_mtu_probe(now_ns, stream, out)) return true;
   const bool may_send = stream.may_send(now_ns);
   const bool waiting = data_waiting();
   if (may_send && !waiting) stream.on_app_limited();
@@ -68,15 +70,11 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   if (!stream.has_record_space()) return false;
   if (probe && !waiting) queue_probe(stream);
 
-  const std::size_t size_max = std::min<std::size_t>(datagram_bytes_, out.capacity);
-  const PacketNumber number = stream.next_number();
+  // A probe after a PTO is small: if what went before fell into a black hole, it must not.
+  const std::size_t size_max =
+      std::min<std::size_t>(probe ? PathMtu::kBaseBytes : stream.datagram_bytes(now_ns), out.capacity);
+  std::size_t size = put_header(stream, out);
   SentPacket& record = stream.begin_packet();
-  auto& header = *reinterpret_cast<wire::PacketHeader*>(out.data);
-  header.type = wire::type_byte(wire::PacketType::kData);
-  header.stream = raw(stream.id());
-  header.session = session_.remote_session;
-  header.number = static_cast<std::uint32_t>(number);
-  std::size_t size = sizeof(header);
   const auto room = [&] { return std::span(out.data + size, size_max - wire::kSealBytes - size); };
 
   if (ack) size += put_acks(now_ns, room());
@@ -101,6 +99,39 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
     eliciting = true;
   }
   if (probe) stream.take_probe();
+  finish(now_ns, stream, record, size, eliciting, out);
+  // A copy follows (see Lane::repair): on another stream, and perhaps another path.
+  if (record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy) stream_run_ = kStreamRun;
+  return true;
+}
+
+// A packet that says nothing and is as large as the path may be found to carry.  No ACK rides on it, since it may well be
+// lost.
+bool Lane::build_mtu_probe(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept {
+  if (now_ns < stream.mtu().probe_due_ns() || closes_pending_ != 0 || !stream.may_send(now_ns)) return false;
+  const std::uint32_t bytes = stream.take_mtu_probe(now_ns);
+  if (bytes == 0) return false;
+  DWCP_DCHECK(bytes <= out.capacity);
+  std::size_t size = put_header(stream, out);
+  SentPacket& record = stream.begin_packet();
+  record.mtu_probe = true;
+  out.data[size++] = static_cast<std::uint8_t>(wire::ChunkType::kPing);
+  std::memset(out.data + size, static_cast<int>(wire::ChunkType::kPadding), bytes - wire::kSealBytes - size);
+  finish(now_ns, stream, record, bytes - wire::kSealBytes, true, out);
+  return true;
+}
+
+std::size_t Lane::put_header(Stream& stream, TxDatagram& out) noexcept {
+  auto& header = *reinterpret_cast<wire::PacketHeader*>(out.data);
+  header.type = wire::type_byte(wire::PacketType::kData);
+  header.stream = raw(stream.id());
+  header.session = session_.remote_session;
+  header.number = static_cast<std::uint32_t>(stream.next_number());
+  return sizeof(header);
+}
+
+void Lane::finish(std::uint64_t now_ns, Stream& stream, SentPacket& record, std::size_t size, bool eliciting,
+                  TxDatagram& out) noexcept {
   wire::seal(out.data, size);
   size += wire::kSealBytes;
   out.length = static_cast<std::uint32_t>(size);
@@ -110,7 +141,6 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   out.ecn = record.ect ? Ecn::kEct0 : Ecn::kNotEct;
   // A copy follows (see Lane::repair): on another stream, and perhaps another path.
   if (record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy) stream_run_ = kStreamRun;
-  return true;
 }
 
 // Says what has come on every stream, as far as there is room; what does not fit stays due for the next packet.
@@ -345,7 +375,9 @@ std::uint64_t Lane::deadline_ns() const noexcept {
     if (stream->state() == StreamState::kIdle) continue;
     least = std::min({least, stream->probe_due_ns(), stream->last_eliciting_sent_ns() + config_.keepalive_ns});
     if (stream->probes_pending() != 0) return 0;
-    if (waiting && stream->window_open()) least = std::min(least, stream->pacing_next_ns());
+    if (!stream->window_open()) continue;
+    const std::uint64_t wanted_ns = waiting ? 0 : stream->mtu().probe_due_ns();
+    if (wanted_ns != kNever) least = std::min(least, std::max(wanted_ns, stream->pacing_next_ns()));
   }
   return least;
 }

@@ -31,6 +31,11 @@ void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes
   in_flight_bytes_ += bytes;
   group_.on_sent(packet);
   last_eliciting_sent_ns_ = now_ns;
+  if (packet.mtu_probe) {
+    mtu_.on_probe_sent(now_ns, sent_.next() - 1, rtt_.sampled() ? rtt_.smoothed_ns() : 0);
+  } else {
+    mtu_.on_sent(now_ns, packet.bytes);
+  }
   if (state_ == StreamState::kProbing) {
     probe_due_ns_ = now_ns + probe_interval_ns_;
     probe_interval_ns_ = std::min(2 * probe_interval_ns_, kProbeMaxNs);
@@ -83,6 +88,7 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
   if (raised) take_ecn(ecn, sample);
   if (sample.acked_bytes != 0) {
     if (pto_count_ >= EcnValidator::kSilentPtos) ecn_.restart(sent_.next());
+    if (state_ == StreamState::kProbing) mtu_.path_up(now_ns, sent_.next());
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
     probe_interval_ns_ = kProbeMinNs;
@@ -108,6 +114,11 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
   for (PacketNumber number = std::max(first, sent_.base()); number <= last; ++number) {
     SentPacket& packet = sent_[number];
     if (packet.state == SentState::kAcked || packet.state == SentState::kNotTracked) continue;
+    mtu_.on_acked(now_ns, number, packet.bytes);
+    if (packet.state == SentState::kLost && packet.mtu_probe) {
+      packet.state = SentState::kAcked;  // nobody was told of its loss, nor need be of this
+      continue;
+    }
     if (packet.state == SentState::kLost) {
       on_spurious(now_ns, number, packet);
     } else {
@@ -148,11 +159,23 @@ bool Stream::hears_others(std::uint64_t now_ns) const noexcept {
   return group_.last_acked_ns() > last_acked_ns_ && now_ns < group_.last_acked_ns() + rtt_.pto_ns(kPeerAckDelayMaxNs);
 }
 
+// A packet next to `number`, other than probes, was acknowledged.
+bool Stream::neighbour_arrived(PacketNumber number) noexcept {
+  const auto telling = [](const SentPacket& packet) { return !packet.mtu_probe && packet.state != SentState::kNotTracked; };
+  PacketNumber below = number;
+  while (below > sent_.base() && !telling(sent_[below - 1])) --below;
+  if (below == sent_.base() || sent_[below - 1].state == SentState::kAcked) return true;  // settled long ago, or acknowledged
+  PacketNumber above = number + 1;
+  while (above < sent_.next() && !telling(sent_[above])) ++above;
+  return above < sent_.next() && sent_[above].state == SentState::kAcked;
+}
+
 std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept {
   loss_time_ns_ = kNever;
   if (!any_acked_) return 0;
   const std::uint64_t delay_ns = loss_delay_ns();
   std::uint64_t lost_bytes = 0;
+  std::uint64_t lost_large_bytes = 0;  // of those, in packets that a black hole would swallow
   std::uint64_t run_start_ns = 0;  // of a run of lost packets with nothing acknowledged between
   std::uint64_t run_ns = 0;
   bool in_run = false;
@@ -170,11 +193,26 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, Sen
       loss_time_ns_ = packet.sent_ns + delay_ns;
       break;
     }
+    if (packet.mtu_probe) {
+      lose(packet, sink);
+      mtu_.on_probe_lost(now_ns, loss_scan_, packet.bytes, neighbour_arrived(loss_scan_));
+      continue;
+    }
+    mtu_.on_lost(loss_scan_, packet.bytes);
+    if (packet.bytes > mtu_.bytes()) {
+      lose(packet, sink);  // too large for what the path is known to carry now, so no sign of congestion
+      continue;
+    }
     lost_bytes += packet.bytes;
+    if (packet.bytes > PathMtu::kBaseBytes) lost_large_bytes += packet.bytes;
     if (!in_run) run_start_ns = packet.sent_ns;
     in_run = true;
     run_ns = std::max(run_ns, packet.sent_ns - run_start_ns);
     lose(loss_scan_, sink);
+  }
+  if (mtu_.detect_black_hole(now_ns, sent_.next())) {
+    ++counters_.mtu_black_holes;
+    return lost_bytes - lost_large_bytes;
   }
   if (lost_bytes != 0 && rtt_.sampled() && run_ns > kPersistentPtos * rtt_.pto_ns(kPeerAckDelayMaxNs)) {
     ++counters_.persistent_congestions;
@@ -192,7 +230,7 @@ void Stream::lose(PacketNumber number, SentSink& sink) noexcept {
   packet.state = SentState::kLost;
   in_flight_bytes_ -= packet.bytes;
   group_.on_settled(packet.bytes);
-  ++counters_.packets_lost;
+  ++(packet.mtu_probe ? counters_.mtu_probes_lost : counters_.packets_lost);
   sink.on_packet_lost(packet);
 }
 
@@ -208,6 +246,7 @@ void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kFail);
   lose_all(sink);
   ecn_.restart(sent_.next());
+  mtu_.path_down();
   ++counters_.deaths;
   ++path_;
   pto_count_ = 0;
@@ -219,6 +258,7 @@ void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
 
 void Stream::close(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kClose);
+  mtu_.path_down();
   if (state_ == StreamState::kIdle) lose_all(sink);
   set_timer();
 }

@@ -30,6 +30,7 @@
 #include "dataplane/transport/congestion_group.h"
 #include "dataplane/transport/ecn_validator.h"
 #include "dataplane/transport/ids.h"
+#include "dataplane/transport/path_mtu.h"
 #include "dataplane/transport/rtt.h"
 #include "dataplane/transport/sent_map.h"
 
@@ -85,6 +86,8 @@ struct StreamCounters {
   std::uint64_t ecn_packets_sent = 0;  // as ECT(0)
   std::uint64_t ecn_ce_reported = 0;   // of those, marked CE on the way
   std::uint64_t ecn_violations = 0;    // times the peer's counts contradicted what was sent
+  std::uint64_t mtu_probes_lost = 0;  // not among packets_lost
+  std::uint64_t mtu_black_holes = 0;
 
   StreamCounters& operator+=(const StreamCounters& other) noexcept {
     packets_sent += other.packets_sent;
@@ -100,6 +103,8 @@ struct StreamCounters {
     ecn_packets_sent += other.ecn_packets_sent;
     ecn_ce_reported += other.ecn_ce_reported;
     ecn_violations += other.ecn_violations;
+    mtu_probes_lost += other.mtu_probes_lost;
+    mtu_black_holes += other.mtu_black_holes;
     return *this;
   }
 };
@@ -122,7 +127,8 @@ class Stream {
   static constexpr std::uint64_t kProbeMaxNs = 4 * kNsPerSec;
 
   // `group` outlives this.
-  Stream(StreamId id, SentPagePool& pages, CongestionGroup& group) : id_(id), sent_(pages), group_(group) {}
+  Stream(StreamId id, SentPagePool& pages, CongestionGroup& group, const PathMtu& mtu = PathMtu(PathMtu::kStartBytes))
+      : id_(id), sent_(pages), group_(group), mtu_(mtu) {}
 
   [[nodiscard]] StreamId id() const noexcept { return id_; }
 
@@ -131,6 +137,10 @@ class Stream {
   void open() noexcept { state_ = next_state(state_, StreamEvent::kOpen); }
   // Opened on a path known to work.
   void open_active() noexcept { state_ = next_state(next_state(state_, StreamEvent::kOpen), StreamEvent::kAcked); }
+  // The session begins.
+  void begin(std::uint64_t now_ns) noexcept {
+    if (state_ == StreamState::kActive) mtu_.path_up(now_ns, sent_.next());
+  }
   void close(SentSink& sink) noexcept;
   // May send ECT(0) where its path proves to carry it; before the first packet.
   void enable_ecn() noexcept { ecn_.enable(); }
@@ -158,6 +168,13 @@ class Stream {
   [[nodiscard]] SentPacket& begin_packet() noexcept { return sent_.push(); }
   void on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes, bool ack_eliciting) noexcept;
   void on_app_limited() noexcept { group_.on_app_limited(); }
+
+  // What the next packet may have, and the size of a probe of the path's MTU (see path_mtu.h).
+  [[nodiscard]] std::uint32_t datagram_bytes(std::uint64_t now_ns) const noexcept { return mtu_.next_bytes(now_ns, rtt_.smoothed_ns()); }
+  [[nodiscard]] const PathMtu& mtu() const noexcept { return mtu_; }
+  [[nodiscard]] std::uint32_t take_mtu_probe(std::uint64_t now_ns) noexcept { return mtu_.take_probe(now_ns); }
+  // A router says that no more than `bytes` go through.
+  void on_mtu_report(std::uint64_t now_ns, std::uint32_t bytes) noexcept { mtu_.on_report(now_ns, bytes, sent_.next()); }
 
   // Probes that a PTO allows past window and pacing.
   [[nodiscard]] std::uint32_t probes_pending() const noexcept { return probes_pending_; }
@@ -203,6 +220,7 @@ class Stream {
   // Declares lost what RFC 9002 §6.1 says is; returns the bytes congestion control is to hear of.
   std::uint64_t detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept;
   [[nodiscard]] bool hears_others(std::uint64_t now_ns) const noexcept;
+  [[nodiscard]] bool neighbour_arrived(PacketNumber number) noexcept;
   void lose(PacketNumber number, SentSink& sink) noexcept;
   void lose_all(SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;
@@ -216,6 +234,7 @@ class Stream {
   EcnValidator ecn_;
   RttEstimator rtt_;
   CongestionGroup& group_;
+  PathMtu mtu_;
 
   StreamState state_ = StreamState::kIdle;
   std::uint8_t path_ = 0;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/dpdk/dpdk_port.h"
 
+#include <net/if.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -75,6 +79,18 @@ std::uint32_t largest_mtu(const rte_eth_dev_info& device) {
   return understates_frames(device) ? kJumboMtu : configurable_mtu(device);
 }
 
+// net_af_packet (DPDK 22.11) names 1500 as its most, whatever its frames and the kernel's interface hold; what counts is
+// the interface's own MTU.  0 for other drivers.
+std::uint32_t packet_socket_mtu(const rte_eth_dev_info& device) {
+  ifreq request{};
+  if (std::strcmp(device.driver_name, "net_af_packet") != 0 || if_indextoname(device.if_index, request.ifr_name) == nullptr) return 0;
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  const bool known = ioctl(fd, SIOCGIFMTU, &request) == 0;
+  close(fd);
+  return known ? static_cast<std::uint32_t>(request.ifr_mtu) : 0;
+}
+
 }  // namespace
 
 unexpected<std::string> DpdkPort::error(const std::string& what) const {
@@ -111,7 +127,8 @@ expected<void, std::string> DpdkPort::bring_up(const DpdkPortConfig& config) {
   if (config.queues == 0 || config.queues > queues_max) {
     return error(std::to_string(config.queues) + " queues asked, allowed are 1.." + std::to_string(queues_max));
   }
-  const std::uint32_t allowed = largest_mtu(device);
+  const std::uint32_t nominal = largest_mtu(device);
+  const std::uint32_t allowed = std::max(nominal, packet_socket_mtu(device));
   const std::uint32_t least = std::max<std::uint32_t>(device.min_mtu, RTE_ETHER_MIN_MTU);
   if (config.mtu < least || config.mtu > allowed) {
     return error("MTU " + std::to_string(config.mtu) + " asked, allowed are " + std::to_string(least) + ".." +
@@ -137,7 +154,9 @@ expected<void, std::string> DpdkPort::bring_up(const DpdkPortConfig& config) {
     return error("refused " + std::to_string(config.queues) + " queues at MTU " + std::to_string(config.mtu), code);
   }
   configured_ = true;
-  if (const auto result = set_mtu(config.mtu, allowed); !result) return result;
+  if (config.mtu <= nominal) {
+    if (const auto result = set_mtu(config.mtu, allowed); !result) return result;
+  }
   info_.mtu = config.mtu;
   rte_ether_addr mac{};
   if (const int code = rte_eth_macaddr_get(port_id_, &mac); code != 0) return error("no MAC address", code);
@@ -154,7 +173,7 @@ expected<void, std::string> DpdkPort::set_mtu(std::uint16_t mtu, std::uint32_t a
   // A device without an MTU of its own takes any frame up to `allowed`, which has been checked.
   if (code == 0 || code == -ENOTSUP || code == -ENOSYS) return {};
   std::string advice;
-  if (name_.starts_with("net_af_packet")) advice = "; its frames may be too small: give it framesz=16384,blocksz=65536";
+  if (name_.starts_with("net_af_packet")) advice = "; its frames may be too small: give it framesz=9216,blocksz=36864";
   return error("MTU " + std::to_string(mtu) + " refused (" + rte_strerror(-code) + "), nominally allowed are up to " +
                std::to_string(allowed) + advice);
 }

@@ -61,6 +61,7 @@ struct LinkProfile {
   std::uint32_t mtu = 0;  // bytes of L3 packet; larger ones vanish; 0 = any
   EcnFault ecn_fault = EcnFault::kNone;  // behind the bottleneck, so that its marks are struck too
   double ecn_fault_rate = 1;             // of frames, each by itself
+  bool mtu_report = false;  // what mtu stops is answered as a router would, by carriers that know IP (dwcp-wan)
 
   std::vector<Blackhole> blackholes{};
   std::vector<LinkChange> changes{};  // by rising at_ns

@@ -4,9 +4,9 @@
 //
 // Input: steps.  Byte 0 of each says what; then a length byte l (x 8) and that many bytes:
 //   even: chunks, put between a valid header and seal, so that mutation goes straight at the chunks
-//   odd:  bit 1: a datagram as it is; bit 2: time passes (l ms); bit 3: submit a frame (of the tail, when its
-//        first byte is 128 or more); bit 4: reset a flow;
-//         bit 5: consume what was received; bit 6: close; bit 7: abandon and begin anew
+//   odd:  bit 1: a datagram as it is; bit 2: time passes (l ms); bit 3: submit a frame (of the tail, when its first byte is
+//         128 or more); bit 4: reset a flow; bit 5: consume what was received; bit 6: close, and a router's word about a
+//         stream's MTU; bit 7: abandon and begin anew
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -31,6 +31,7 @@ void require(bool condition) {
 LaneConfig config() {
   LaneConfig made;
   made.streams = 2;
+  made.datagram_bytes = wire::kDatagramBytesMax;  // so that path MTUs are searched
   made.flows_max = 2;
   made.rx_arena_bytes = 13 * wire::kFrameBytesMax;
   made.rx_frames_max = 100;
@@ -118,6 +119,8 @@ struct Bench {
     if (what & 16 && !bytes.empty()) lane.reset_flow(static_cast<FlowId>(bytes[0] % 16), EndReason::kDecodeError);
     if (what & 32) poll(), consume_all();
     if (what & 64) lane.close(EndReason::kShutdown);
+    if (what & 64 && bytes.size() >= 3)
+      lane.on_mtu_report(now_ns, static_cast<StreamId>(bytes[0]), static_cast<std::uint32_t>(bytes[1] << 8 | bytes[2]));
     if (what & 128) end(), begin();
     pump();
   }

@@ -50,17 +50,18 @@ class Lab(contextlib.AbstractContextManager):
     def __exit__(self, *_):
         self._cleanup.close()
 
-    def topology(self, spec=FAST_LINK):
-        self.sites = self._cleanup.enter_context(Sites())
+    def topology(self, spec=FAST_LINK, mtu=1500):
+        self.sites = self._cleanup.enter_context(Sites(mtu))
         self.link = self._cleanup.enter_context(Link(self.build, self.sites, spec, self.work))
         return self.sites
 
     def gateway(self, site, **options):
         return self._cleanup.enter_context(Gateway(self.build, self.sites, site, self.work, **options))
 
-    def gateways(self, listeners=(), services=(), extra="", spec=FAST_LINK, **options):
-        """Site a listens, site b has the services; both linked."""
-        self.topology(spec)
+    def gateways(self, listeners=(), services=(), extra="", spec=FAST_LINK, mtu=1500, **options):
+        """Site a listens, site b has the services; both linked.  mtu: of the ports, and of the gateways'
+        configurations."""
+        self.topology(spec, mtu)
         near = self.gateway("a", listeners=listeners, extra=extra, **options)
         far = self.gateway("b", services=services, extra=extra, **options)
         near.wait_ready()

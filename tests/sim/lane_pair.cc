@@ -9,6 +9,7 @@ namespace dwcp::sim {
 namespace {
 
 constexpr std::size_t kPatternBytes = 1U << 20;
+constexpr std::uint32_t kIpv4UdpBytes = 28;
 
 const std::vector<std::uint8_t>& pattern() {
   static const std::vector<std::uint8_t> bytes = [] {
@@ -205,7 +206,12 @@ void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
     const std::size_t side = lane_.session().opens_odd_flows ? 0 : 1;
     if (setup_.path_down && setup_.path_down(now_ns, side, datagram.stream, datagram.path)) continue;
     if (setup_.datagram_down && setup_.datagram_down(side, datagram)) continue;
-    out.send(now_ns, {datagram.data, datagram.length}, DatagramPipe::kUdpIpv4OverheadBytes, datagram.ecn);
+    if (setup_.path_bytes && datagram.length > setup_.path_bytes(now_ns, side, datagram.stream, datagram.path)) continue;
+    const DropReason fate =
+        out.send(now_ns, {datagram.data, datagram.length}, DatagramPipe::kUdpIpv4OverheadBytes, datagram.ecn);
+    if (fate == DropReason::kMtu && setup_.too_big_reports) {
+      lane_.on_mtu_report(now_ns, datagram.stream, out.link().profile().mtu - kIpv4UdpBytes);
+    }
   }
   take_events(now_ns);
 }

@@ -34,6 +34,9 @@ struct PairSetup {
   std::function<bool(std::uint64_t now_ns, std::size_t side, StreamId stream, std::uint8_t path)> path_down{};
   // Datagrams that vanish by what they are.  Null: none.
   std::function<bool(std::size_t side, const TxDatagram& datagram)> datagram_down{};
+  // UDP payload that a stream's path carries; larger ones vanish.  Null: any.  (LinkProfile::mtu is for all of a direction.)
+  std::function<std::uint32_t(std::uint64_t now_ns, std::size_t side, StreamId stream, std::uint8_t path)> path_bytes{};
+  bool too_big_reports = false;  // what LinkProfile::mtu stops is answered as a router would
   std::size_t tx_arena_bytes = 64U << 20;
   std::uint64_t consume_delay_ns = 0;       // the receiving codec takes this long per frame
   std::uint64_t consume_bytes_per_sec = 0;  // and no more than this; 0 = any

@@ -30,10 +30,19 @@ struct ScenarioFlow {
   std::size_t reset_side = 0;
 };
 
+// The direction's MTU becomes another: LinkProfile::mtu, bytes of IP packet.
+struct MtuChange {
+  std::uint64_t at_ns = 0;  // after the start
+  std::size_t direction = 0;
+  std::uint32_t mtu = 0;
+};
+
 struct Scenario {
   PairSetup setup;
   std::vector<ScenarioFlow> flows;
   std::uint64_t restart_ns = kNever;  // after the start: both sides lose the session and begin the flows again
+  std::vector<MtuChange> mtu_changes;     // by rising at_ns
+  std::uint64_t forged_reports_ns = 0;    // somebody says so often that packets are too big; 0 = nobody
 
   [[nodiscard]] std::uint64_t bytes_max() const noexcept;
   // Time that must suffice, generously.

@@ -128,16 +128,32 @@ void choose_ecn(std::uint64_t seed, PairSetup& setup) {
   }
 }
 
+// Paths that carry less than the port, that change, and routers that say so, or others in their name.
+void choose_mtus(Rng& rng, Scenario& scenario) {
+  const auto draw = [&rng] { return static_cast<std::uint32_t>(log_uniform(rng, 1228, 9000)); };
+  if (rng.chance(0.3)) scenario.setup.forward.mtu = draw();
+  if (rng.chance(0.3)) scenario.setup.backward.mtu = draw();
+  if (rng.chance(0.15)) {
+    std::uint64_t at_ns = 0;
+    for (std::uint64_t n = 1 + rng.below(4); n-- > 0;) {
+      at_ns += static_cast<std::uint64_t>(log_uniform(rng, 1e6, 3e9));
+      scenario.mtu_changes.push_back({.at_ns = at_ns, .direction = rng.below(2), .mtu = draw()});
+    }
+  }
+  scenario.setup.too_big_reports = rng.chance(0.4);
+  if (rng.chance(0.1)) scenario.forged_reports_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e6, 1e9));
+}
+
 std::string describe_path(const LinkProfile& p) {
   char text[400];
   std::snprintf(
       text, sizeof(text),
       "%.2f Mb/s, %.2f ms, queue %lu, loss %.4f, burst %.4f x %.1f, reorder %.4f by %.2f ms, dup %.4f, corrupt %.4f, "
-      "jitter %.2f ms, CE above %lu, ECN fault %d x %.4f, %zu blackholes, %zu changes",
+      "jitter %.2f ms, CE above %lu, ECN fault %d x %.4f, %zu blackholes, %zu changes, mtu %u",
       static_cast<double>(p.rate_bps) * 1e-6, static_cast<double>(p.delay_ns) * 1e-6, p.queue_bytes, p.loss,
       p.burst_loss.rate, p.burst_loss.mean_length, p.reorder, static_cast<double>(p.reorder_extra_ns) * 1e-6,
       p.duplicate, p.corrupt, static_cast<double>(p.jitter_ns) * 1e-6, p.ecn_mark_threshold_bytes,
-      static_cast<int>(p.ecn_fault), p.ecn_fault_rate, p.blackholes.size(), p.changes.size());
+      static_cast<int>(p.ecn_fault), p.ecn_fault_rate, p.blackholes.size(), p.changes.size(), p.mtu);
   std::string all = text;
   for (const Blackhole& hole : p.blackholes) {
     std::snprintf(text, sizeof(text), " [%.3f, %.3f) s", static_cast<double>(hole.start_ns) * 1e-9,
@@ -164,6 +180,7 @@ Scenario make_scenario(std::uint64_t seed) {
   impair(rng, setup.backward);
   choose_limits(rng, setup);
   choose_flows(rng, scenario);
+  choose_mtus(rng, scenario);
   choose_ecn(seed, setup);
   return scenario;
 }
@@ -202,6 +219,13 @@ std::string Scenario::describe() const {
       restart_ns == kNever ? -1.0 : static_cast<double>(restart_ns) * 1e-9);
   std::string all =
       "0 -> 1: " + describe_path(setup.forward) + "\n1 -> 0: " + describe_path(setup.backward) + "\n" + text;
+  for (const MtuChange& change : mtu_changes) {
+    std::snprintf(text, sizeof(text), "mtu of %zu -> %zu becomes %u at %.6f s\n", change.direction, 1 - change.direction,
+                  change.mtu, static_cast<double>(change.at_ns) * 1e-9);
+    all += text;
+  }
+  if (setup.too_big_reports) all += "routers report packets too big\n";
+  if (forged_reports_ns != 0) all += "forged reports every " + std::to_string(forged_reports_ns) + " ns\n";
   for (const ScenarioFlow& flow : flows) {
     std::snprintf(text, sizeof(text), "flow by %zu: %lu + %lu frames of %u .. %u bytes, tail from %ld, reset by %zu at %.6f s\n",
                   flow.opener, flow.frames[0], flow.frames[1], flow.bytes_min, flow.bytes_max,

@@ -14,6 +14,9 @@ struct Run {
   std::vector<bool> reset{};  // by its application; the other side may know or not
   std::uint64_t start_ns = 0;
   bool restarted = false;
+  std::size_t mtu_changed = 0;  // of scenario.mtu_changes
+  Rng forger{scenario.setup.seed};
+  std::uint64_t forged_ns = 0;
 
   [[noreturn]] static void fail(const std::string& what) { throw std::runtime_error(what); }
   static void require(bool holds, const char* what) {
@@ -47,6 +50,7 @@ struct Run {
       start_ns = world.now_ns();
       return false;
     }
+    change_mtus(since_ns);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const ScenarioFlow& flow = scenario.flows[i];
       if (!reset[i] && since_ns >= flow.reset_ns && world.side(flow.reset_side).lane().flow_open(ids[i])) {
@@ -61,6 +65,31 @@ struct Run {
            world.side(0).lane().in_flight_bytes() == 0 && world.side(1).lane().in_flight_bytes() == 0;
   }
 
+  void change_mtus(std::uint64_t since_ns) {
+    for (; mtu_changed < scenario.mtu_changes.size() && scenario.mtu_changes[mtu_changed].at_ns <= since_ns; ++mtu_changed) {
+      const MtuChange& change = scenario.mtu_changes[mtu_changed];
+      LinkProfile profile = world.pipe(change.direction).link().profile();
+      profile.mtu = change.mtu;
+      world.pipe(change.direction).link().reconfigure(profile);
+    }
+    if (scenario.forged_reports_ns == 0 || world.now_ns() < forged_ns + scenario.forged_reports_ns) return;
+    forged_ns = world.now_ns();
+    Lane& lane = world.side(forger.below(2)).lane();
+    lane.on_mtu_report(forged_ns, static_cast<StreamId>(forger.below(wire::kStreamsMax)), static_cast<std::uint32_t>(forger.below(9500)));
+    check_sizes();
+  }
+
+  // Whatever routers, or who speaks for them, may say.
+  void check_sizes() {
+    for (std::size_t side : {0U, 1U}) {
+      Lane& lane = world.side(side).lane();
+      for (const auto& stream : lane.streams()) {
+        require(stream->mtu().bytes() >= wire::kDatagramBytesMin && stream->mtu().bytes() <= lane.datagram_bytes(),
+                "a stream sends more or less than it may");
+      }
+    }
+  }
+
   [[nodiscard]] std::string state() {
     std::string text;
     for (std::size_t side : {0U, 1U}) {
@@ -71,7 +100,8 @@ struct Run {
         const StreamCounters& c = stream->counters();
         text += ", stream " + std::to_string(raw(stream->id())) + " " + stream->congestion().state_name() + " sent " +
                 std::to_string(c.packets_sent) + " acked " + std::to_string(c.packets_acked) + " lost " +
-                std::to_string(c.packets_lost) + " spurious " + std::to_string(c.losses_spurious) + " window " +
+                std::to_string(c.packets_lost) + " mtu " + mtu_state_name(stream->mtu().state()) + " " +
+                std::to_string(stream->mtu().bytes()) + " spurious " + std::to_string(c.losses_spurious) + " window " +
                 std::to_string(stream->congestion().window_bytes()) + " pace " +
                 std::to_string(stream->congestion().pacing_bytes_per_sec()) + " next " +
                 std::to_string(static_cast<std::int64_t>(stream->pacing_next_ns() - world.now_ns()) / 1000) +
@@ -135,7 +165,7 @@ struct Run {
     std::uint64_t drops = 0;
     for (const std::uint64_t n : peer.counters().drops) drops += n;
     equal(world.pipe(from).overflows(), 0, "datagrams the simulated path could not hold");
-    const std::uint64_t settled = sent.packets_acked + sent.packets_lost - sent.losses_spurious;
+    const std::uint64_t settled = sent.packets_acked + sent.packets_lost + sent.mtu_probes_lost - sent.losses_spurious;
     require(settled <= sent.packets_sent && sent.packets_sent - settled <= lane.counters().acks_sent,
             "packets sent = settled + bare ACKs");
     equal(sent.packets_sent, link.offered, "packets sent and offered to the path");

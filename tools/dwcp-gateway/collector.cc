@@ -23,6 +23,16 @@ std::string hex(const char* format, std::uint64_t a, std::uint64_t b = 0) {
   return text;
 }
 
+const char* stream_state_name(StreamState state) {
+  switch (state) {
+    case StreamState::kIdle: return "idle";
+    case StreamState::kProbing: return "probing";
+    case StreamState::kActive: return "active";
+    case StreamState::kClosing: return "closing";
+  }
+  return "?";
+}
+
 const char* phase_name(MigrationPhase phase) {
   switch (phase) {
     case MigrationPhase::kOpening: return "opening";
@@ -278,7 +288,32 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     if (i < oldest.sent.size() && newest.sent[i] > oldest.sent[i] && newest.lost[i] >= oldest.lost[i]) {
       peer.loss_ppm = (newest.lost[i] - oldest.lost[i]) * 1'000'000 / (newest.sent[i] - oldest.sent[i]);
     }
+    if (lane.active) collect_streams(i, lane, peer, out);
     out.peers.push_back(peer);
+  }
+}
+
+void Collector::collect_streams(std::size_t index, const LaneReport& lane, PeerSnapshot& peer, Snapshot& out) const {
+  const std::uint64_t headers = header_bytes(config_.peers[index]);
+  for (std::uint32_t i = 0; i < lane.streams_sending; ++i) {
+    const StreamReport& from = lane.stream[i];
+    StreamSnapshot stream;
+    stream.peer = peer.name;
+    stream.id = i;
+    stream.state = stream_state_name(from.state);
+    stream.path = from.path;
+    stream.path_mtu_bytes = from.datagram_bytes + headers;
+    stream.path_mtu_state = mtu_state_name(from.mtu_state);
+    stream.rtt_us = from.rtt_smoothed_ns / kNsPerUs;
+    stream.packets_tx = from.packets.packets_sent;
+    stream.packets_lost = from.packets.packets_lost;
+    stream.mtu_probes_tx = from.mtu.probes_sent;
+    stream.mtu_black_holes = from.mtu.black_holes;
+    stream.mtu_reports = from.mtu.reports_heeded;
+    out.streams.push_back(stream);
+    if (from.state != StreamState::kActive) continue;
+    peer.path_mtu_max_bytes = std::max(peer.path_mtu_max_bytes, stream.path_mtu_bytes);
+    peer.path_mtu_min_bytes = peer.path_mtu_min_bytes == 0 ? stream.path_mtu_bytes : std::min(peer.path_mtu_min_bytes, stream.path_mtu_bytes);
   }
 }
 

@@ -44,6 +44,7 @@ class Collector {
   void look_at(std::size_t slot, std::uint32_t tenant);
   [[nodiscard]] MigrationSnapshot migration(std::size_t slot, const Seen& seen) const;
   void collect_peers(const NetReport& report, Snapshot& out);
+  void collect_streams(std::size_t index, const LaneReport& lane, PeerSnapshot& peer, Snapshot& out) const;
   void collect_port(const NetReport& report, Snapshot& out) const;
   void collect_lcores(const NetReport& report, Snapshot& out);
 

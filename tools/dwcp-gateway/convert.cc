@@ -13,6 +13,8 @@
 namespace dwcp {
 namespace {
 
+constexpr std::uint32_t kEthernetMtuBytes = 1500;
+
 inet::IpAddress address(const IpAddress& ip) {
   if (ip.v6) return inet::IpAddress::v6(ip.bytes);
   return inet::IpAddress::v4({ip.bytes[0], ip.bytes[1], ip.bytes[2], ip.bytes[3]});
@@ -38,16 +40,28 @@ inet::HostConfig host_config(const Config& config, const PortInfo& port) {
 
 inet::SocketAddress socket_address(const PeerEndpoint& endpoint) { return {address(endpoint.ip), endpoint.port}; }
 
-std::uint32_t datagram_bytes(const Config& config) {
-  const bool v6 = std::any_of(config.peers.begin(), config.peers.end(), [](const PeerConfig& peer) { return peer.address.ip.v6; });
-  const std::size_t headers = (v6 ? sizeof(inet::Ipv6Header) : sizeof(inet::Ipv4Header)) + sizeof(inet::UdpHeader);
-  return static_cast<std::uint32_t>(std::min<std::size_t>(config.port.mtu_bytes - headers, wire::kDatagramBytesMax));
+std::uint32_t header_bytes(const PeerConfig& peer) {
+  return (peer.address.ip.v6 ? sizeof(inet::Ipv6Header) : sizeof(inet::Ipv4Header)) + sizeof(inet::UdpHeader);
 }
+
+namespace {
+
+// UDP payload of an IP packet of `mtu_bytes`, to whichever peer has the larger headers.
+std::uint32_t payload_bytes(const Config& config, std::uint32_t mtu_bytes) {
+  std::uint32_t headers = sizeof(inet::Ipv4Header) + sizeof(inet::UdpHeader);
+  for (const PeerConfig& peer : config.peers) headers = std::max(headers, header_bytes(peer));
+  return std::min<std::uint32_t>(mtu_bytes - headers, wire::kDatagramBytesMax);
+}
+
+}  // namespace
+
+std::uint32_t datagram_bytes(const Config& config) { return payload_bytes(config, config.port.mtu_bytes); }
 
 LaneConfig lane_config(const Config& config) {
   const std::size_t peers = std::max<std::size_t>(config.peers.size(), 1);
   LaneConfig lane;
   lane.datagram_bytes = datagram_bytes(config);
+  lane.datagram_bytes_start = payload_bytes(config, std::min<std::uint32_t>(config.port.mtu_bytes, kEthernetMtuBytes));
   lane.streams = config.transport.streams_initial;
   lane.coupling = config.transport.coupling == StreamCoupling::kLink ? Coupling::kLink : Coupling::kNone;
   lane.ecn = config.transport.ecn;

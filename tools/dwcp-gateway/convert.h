@@ -19,6 +19,8 @@ namespace dwcp {
 
 // The UDP payload that fits the MTU with the larger of the IP headers in use.
 [[nodiscard]] std::uint32_t datagram_bytes(const Config& config);
+// The bytes of IP packet around a UDP payload to this peer.
+[[nodiscard]] std::uint32_t header_bytes(const PeerConfig& peer);
 
 [[nodiscard]] EdgeOptions edge_options(const Config& config, std::size_t ingress_blocks, std::size_t blocks_per_migration);
 

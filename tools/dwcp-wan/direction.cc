@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "drivers/impair/frame_edit.h"
+#include "dwcp-wan/too_big.h"
 
 namespace dwcp::wan {
 namespace {
@@ -89,6 +90,7 @@ void Direction::accept(const RingFrame& frame, std::uint64_t arrival_ns) {
   const Verdict verdict = model_.admit(arrival_ns, {.bytes = static_cast<std::uint32_t>(frame.bytes.size()),
                                                     .protected_bytes = frame_protected_bytes(frame.bytes),
                                                     .ect = ect});
+  if (verdict.drop == DropReason::kMtu && model_.profile().mtu_report) report_too_big(frame);
   for (std::uint8_t copy = 0; copy < verdict.copies; ++copy) {
     std::uint8_t* room = verdict.in_order ? line_->append(verdict.deliver_ns, frame.bytes.size())
                                           : line_->append_straggler(verdict.deliver_ns, frame.bytes.size());
@@ -99,6 +101,15 @@ void Direction::accept(const RingFrame& frame, std::uint64_t arrival_ns) {
     std::memcpy(room, frame.bytes.data(), frame.bytes.size());
     if (verdict.edits()) edit_frame(verdict, {room, frame.bytes.size()});
   }
+}
+
+// The router is at the near end of the link: its word comes back at once.
+void Direction::report_too_big(const RingFrame& frame) noexcept {
+  TooBigFrame answer;
+  const std::size_t length = write_too_big(frame.bytes, model_.profile().mtu, answer);
+  if (length == 0) return;
+  iovec out{answer.data(), length};
+  counters_.too_big_reports += in_.send({&out, 1});
 }
 
 std::size_t Direction::transmit(std::uint64_t now_ns) noexcept {

@@ -34,6 +34,7 @@ struct DirectionCounters {
   std::uint64_t checksum_missing = 0;  // carried, but the receiver will drop them: tx offload is still on
   std::uint64_t line_full = 0;         // dropped by the emulator itself: no memory left for frames on their way
   std::uint64_t tx_drops = 0;          // refused by the interface
+  std::uint64_t too_big_reports = 0;   // sent back where frames came from
 };
 
 class Direction {
@@ -60,6 +61,7 @@ class Direction {
 
  private:
   void accept(const RingFrame& frame, std::uint64_t arrival_ns);
+  void report_too_big(const RingFrame& frame) noexcept;
 
   PacketPort& in_;
   PacketPort& out_;

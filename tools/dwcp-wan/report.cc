@@ -48,6 +48,7 @@ Json direction_json(Direction& direction) {
   json["ring_drops"] = direction.in().ring_drops();
   json["line_full"] = own.line_full;
   json["tx_drops"] = own.tx_drops;
+  json["too_big_reports"] = own.too_big_reports;
   json["oversize"] = own.oversize;
   json["checksum_missing"] = own.checksum_missing;
   json["late_us_p50"] = direction.lateness().quantile_us(0.5);

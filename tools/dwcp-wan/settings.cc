@@ -27,6 +27,7 @@ constexpr std::array kSettings = {
     Setting{"duplicate", "P", "fraction of frames that arrive twice"},
     Setting{"corrupt", "P", "fraction of frames with 1 to 3 flipped bits"},
     Setting{"mtu", "BYTES", "larger L3 packets vanish; 0 = any"},
+    Setting{"mtu-report", "0|1", "1: packets too big for mtu are answered by ICMP, as a router would"},
     Setting{"ecn-bytes", "N", "CE-mark ECT packets that find more than this queued; 0 = off"},
     Setting{"ecn-fault", "WHAT[:P]", "rewrite the ECN bits of all packets, or of a fraction: bleach, ect1, ce; none = off"},
 };
@@ -74,6 +75,7 @@ bool set_figure(LinkProfile& p, std::string_view key, const std::string& value, 
   if (key == "duplicate") return parse_number(value, 1, p.duplicate);
   if (key == "corrupt") return parse_number(value, 1, p.corrupt);
   if (key == "mtu") return parse_number(value, 65535, a) && (p.mtu = static_cast<std::uint32_t>(a), true);
+  if (key == "mtu-report") return parse_number(value, 1, a) && (a == 0 || a == 1) && (p.mtu_report = a == 1, true);
   if (key == "ecn-bytes") {
     return parse_number(value, kQueueBytesMax, a) && (p.ecn_mark_threshold_bytes = to_ns(a, 1), true);
   }

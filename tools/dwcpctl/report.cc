@@ -195,20 +195,62 @@ std::string render_port(const Json& report) {
   return table.text();
 }
 
+// Rows of an answer by column; as many as the column `key` has.
+void append_rows(const Json& columns, const char* key, Json& rows) {
+  const Json keys = columns.value(key, Json::array());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    Json row = Json::object();
+    for (const auto& [name, column] : columns.items())
+      row[name] = column.is_array() && i < column.size() ? column[i] : Json();
+    rows.push_back(std::move(row));
+  }
+}
+
 Result collect_adjacency(Client& client) {
   auto columns = collect_object(client, "/dwcp/adjacency");
   if (!columns) return columns;
   Json rows = Json::array();
-  const Json addresses = columns->value("address", Json::array());
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    Json row = Json::object();
-    for (const auto& [key, column] : columns->items())
-      row[key] = column.is_array() && i < column.size() ? column[i] : Json();
-    rows.push_back(std::move(row));
-  }
+  append_rows(*columns, "address", rows);
   Json out = Json::object();
   out["neighbours"] = std::move(rows);
   return out;
+}
+
+Result collect_streams(Client& client) {
+  auto peers = client.ask("/dwcp/peers");
+  if (!peers) return peers;
+  if (!peers->is_array()) return unexpected<Fault>(odd_answer("/dwcp/peers"));
+  Json rows = Json::array();
+  for (const auto& peer : *peers) {
+    if (!peer.is_string()) continue;
+    auto columns = client.ask("/dwcp/streams," + peer.get<std::string>());
+    if (!columns) return columns;
+    if (columns->is_object()) append_rows(*columns, "id", rows);
+  }
+  Json out = Json::object();
+  out["streams"] = std::move(rows);
+  return out;
+}
+
+std::string render_streams(const Json& report) {
+  if (report.at("streams").empty()) return "no streams\n";
+  Table table({{"PEER"},
+               {"STREAM", Align::kRight},
+               {"STATE"},
+               {"MTU", Align::kRight},
+               {"SEARCH"},
+               {"RTT", Align::kRight},
+               {"PACKETS", Align::kRight},
+               {"LOST", Align::kRight},
+               {"PROBES", Align::kRight},
+               {"BLACK HOLES", Align::kRight}});
+  for (const auto& s : report.at("streams")) {
+    table.row({text(s, "peer"), std::to_string(number(s, "id")), text(s, "state"),
+               std::to_string(number(s, "path_mtu_bytes")), text(s, "path_mtu_state"), human_us(number(s, "rtt_us")),
+               std::to_string(number(s, "packets_tx")), std::to_string(number(s, "packets_lost")),
+               std::to_string(number(s, "mtu_probes_tx")), std::to_string(number(s, "mtu_black_holes"))});
+  }
+  return table.text();
 }
 
 std::string render_adjacency(const Json& report) {
@@ -233,6 +275,7 @@ constexpr Report kReports[] = {
      [](Client& c) { return collect_each(c, "/dwcp/migrations", "/dwcp/migration", "migrations"); }, render_migrations},
     {"peers", "Peers and their links", [](Client& c) { return collect_each(c, "/dwcp/peers", "/dwcp/peer", "peers"); },
      render_peers},
+    {"streams", "Streams to the peers: paths and their MTUs", collect_streams, render_streams},
     {"lcores", "What the poll-mode cores do",
      [](Client& c) { return collect_each(c, "/dwcp/lcores", "/dwcp/lcore", "lcores"); }, render_lcores},
     {"drops", "Packets dropped, by reason",

@@ -15,6 +15,7 @@ namespace dwcp::ctl {
 //   status      {"pid", "dpdk", "name", "version", "state", ...}
 //   migrations  {"migrations": [{"id", ...}, ...]}     oldest first
 //   peers       {"peers": [{"name", ...}, ...]}        in config order
+//   streams     {"streams": [{"peer", "id", ...}, ...]}  by peer
 //   lcores      {"lcores": [{"id", ...}, ...]}
 //   drops       {"drops": {REASON: COUNT, ...}}
 //   port        {"port": {...}}

@@ -11,8 +11,6 @@ from lab.process import Process
 from lab.sites import GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6, PREFIX_BITS, WAN_INTERFACE, other
 
 MEMORY_MIB = 512
-# af_packet rings of 4096 frames: 48 ms at 1 Gb/s, so that a gateway may be off the CPU that long without loss.
-_VDEV = f"net_af_packet0,iface={WAN_INTERFACE},framesz=2048,framecnt=4096,blocksz=65536"
 _LCORES = "0@(0-1),1@(0-1)"
 _CONFIG = """# SPDX-License-Identifier: Apache-2.0
 schema = 1
@@ -52,12 +50,13 @@ class Gateway:
     IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none; vdev, lcores: EAL's --vdev and --lcores."""
 
     def __init__(self, build, sites, site, work, listeners=(), services=(), extra="",
-                 eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0, vdev=_VDEV, lcores=_LCORES):
+                 eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0, vdev=None, lcores=_LCORES):
         self.site = site
         self.name = f"site-{site}"
         self._build = build
         self.runtime = pathlib.Path(work) / f"run-{site}"
         self.runtime.mkdir(exist_ok=True)
+        vdev = vdev or _vdev(sites.mtu)
         self.config_path = pathlib.Path(work) / f"{self.name}.toml"
         self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra, ipv6, vlan,
                                            vdev.split(",")[0]))
@@ -115,6 +114,13 @@ class Gateway:
                 return known[-1]
             time.sleep(0.1)
         raise LabError(f"gateway {self.name}: the migration did not end within {deadline_s:g} s")
+
+
+def _vdev(mtu):
+    # af_packet rings of 8 or 9 MiB: 48 ms of full-size frames at 1 Gb/s, so that a gateway may be off the CPU that long
+    # without loss.  The driver wants frames no larger than the gateway's buffers, which are the MTU in whole KiB.
+    size, count, block = (2048, 4096, 65536) if mtu <= 1500 else (9216, 1024, 36864)
+    return f"net_af_packet0,iface={WAN_INTERFACE},framesz={size},framecnt={count},blocksz={block}"
 
 
 def render(site, mtu, runtime, listeners=(), services=(), extra="", ipv6=False, vlan=0,

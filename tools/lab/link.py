@@ -4,7 +4,9 @@ import argparse
 import dataclasses
 import json
 import pathlib
+import socket
 
+from lab import LabError
 from lab.process import Process
 from lab.sites import port
 
@@ -17,6 +19,8 @@ class LinkSpec:
     loss: float = 0.001
     seed: int = 1
     queue_bdp: float | None = None
+    mtu: int | None = None      # larger IP packets vanish
+    mtu_report: bool = False    # or are answered by ICMP
 
     def text(self):
         return f"{self.rate_mbps:g} Mb/s, {self.rtt_ms:g} ms, {self.loss * 100:g} % loss"
@@ -65,13 +69,16 @@ class Link:
         self._sites = sites
         self.spec = spec
         self.counters_path = pathlib.Path(work) / "wan-counters.json"
+        self._control_path = pathlib.Path(work) / "wan-control"
         ready = pathlib.Path(work) / "wan-ready"
         ready.unlink(missing_ok=True)
         argv = [build.tool("dwcp-wan"), "--a", port("a"), "--b", port("b"), "--rate-mbps", f"{spec.rate_mbps:g}",
                 "--rtt-ms", f"{spec.rtt_ms:g}", "--loss", f"{spec.loss:g}", "--seed", spec.seed,
-                "--counters", self.counters_path, "--ready-file", ready]
+                "--counters", self.counters_path, "--ready-file", ready, "--control", self._control_path]
         if spec.queue_bdp is not None:
             argv += ["--queue-bdp", f"{spec.queue_bdp:g}"]
+        if spec.mtu is not None:
+            argv += ["--mtu", spec.mtu, "--mtu-report", int(spec.mtu_report)]
         self.process = Process("dwcp-wan", argv, pathlib.Path(work) / "dwcp-wan.log", sites.wide_area)
         try:
             self.process.wait_until(ready.exists, 20, "its start")
@@ -84,6 +91,16 @@ class Link:
 
     def __exit__(self, *_):
         self.process.stop()
+
+    def set(self, key, value):
+        """One of the emulator's settings, in both directions, from now on."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(5)
+            control.connect(str(self._control_path))
+            control.sendall(f"set {key} {value}\n".encode())
+            answer = control.makefile().readline().strip()
+        if answer != "ok":
+            raise LabError(f"dwcp-wan: set {key} {value}: {answer or 'no answer'}")
 
     def sent_bytes(self):
         """Bytes each site offered to the link so far, Ethernet headers included, lost ones too: {"a": …, "b": …}."""

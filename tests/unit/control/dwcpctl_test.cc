@@ -207,7 +207,7 @@ TEST_F(dwcpctl, odd_members_do_not_break_a_table) {
     for (const char* item :
          {"{}", R"({"id":"x","state":7,"pause_ms":"soon","reason":"a\u001b[2Jb","name":null})", "[]", "3"}) {
       const Json value =
-          Json::parse(R"({"migrations":[)" + std::string(item) + R"(],"peers":[)" + item + R"(],"lcores":[)" + item +
+          Json::parse(R"({"migrations":[)" + std::string(item) + R"(],"peers":[)" + item + R"(],"streams":[)" + item + R"(],"lcores":[)" + item +
                       R"(],"drops":{"a":"x"},"port":{"a":)" + item + R"(},"neighbours":[)" + item + "]}");
       EXPECT_EQ(report.render(value).find('\x1b'), std::string::npos) << report.name;
     }

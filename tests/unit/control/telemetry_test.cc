@@ -55,6 +55,9 @@ Snapshot sample() {
   s.peers[1].name = "site-c";
   s.peers[1].state = "down";
   s.peers[1].reason = std::string(300, 'r');
+  for (std::uint64_t i = 0; i < 64; ++i) {
+    s.streams.push_back({.peer = s.peers[0].name, .id = i, .state = "active", .path_mtu_bytes = 1400 + i, .path_mtu_state = "complete"});
+  }
   s.migrations.resize(2);
   s.migrations[0].id = 7;
   s.migrations[0].state = "failed";
@@ -116,7 +119,7 @@ using telemetry = Running;
 
 TEST_F(telemetry, lists_its_commands) {
   const auto all = ask("/").dump();
-  for (const char* command : {"/dwcp/status", "/dwcp/peers", "/dwcp/peer", "/dwcp/migrations", "/dwcp/migration",
+  for (const char* command : {"/dwcp/status", "/dwcp/peers", "/dwcp/peer", "/dwcp/streams", "/dwcp/migrations", "/dwcp/migration",
                               "/dwcp/lcores", "/dwcp/lcore", "/dwcp/drops", "/dwcp/port", "/dwcp/adjacency"}) {
     const std::string quoted = '"' + std::string(command) + '"';
     EXPECT_NE(all.find(quoted), std::string::npos) << command;
@@ -225,6 +228,10 @@ TEST_F(telemetry, dwcpctl_prints_json) {
   EXPECT_EQ(ctl::Json::parse(dwcpctl("--json status").output)["pid"], static_cast<unsigned>(getpid()));
   EXPECT_EQ(ctl::Json::parse(dwcpctl("--json drops").output)["drops"]["truncated"], 0U);
   EXPECT_EQ(ctl::Json::parse(dwcpctl("--json adjacency").output)["neighbours"][1]["state"], "incomplete");
+  const auto streams = ctl::Json::parse(dwcpctl("--json streams").output)["streams"];
+  ASSERT_EQ(streams.size(), 64U);
+  EXPECT_EQ(streams[63]["path_mtu_bytes"], 1463);
+  EXPECT_EQ(streams[63]["peer"], "site-b.example_1");
 }
 
 TEST_F(telemetry, dwcpctl_finds_by_name_prefix_or_alone) {
