@@ -18,6 +18,7 @@
 //  4. Packet numbers are never reused; a packet declared lost is never counted in flight.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -31,6 +32,9 @@
 #include "dataplane/transport/ids.h"
 #include "dataplane/transport/repair_queue.h"
 #include "dataplane/transport/stream.h"
+#include "dataplane/transport/stream_scaler.h"
+#include "dataplane/transport/stream_shares.h"
+#include "dataplane/transport/stream_turns.h"
 #include "dataplane/wire/drop_reason.h"
 
 namespace dwcp {
@@ -44,7 +48,9 @@ enum class Coupling : std::uint8_t {
 
 struct LaneConfig {
   std::uint32_t datagram_bytes = 1472;           // UDP payload the port can send and receive
-  std::uint32_t streams = 1;                     // that we send on
+  std::uint32_t streams = 1;                     // that we send on at first
+  std::uint32_t streams_min = 0;                 // never fewer; 0 = always `streams`
+  std::uint32_t streams_max = 0;                 // never more; 0 = always `streams`
   Coupling coupling = Coupling::kLink;
   std::uint32_t flows_max = 16;                  // opened by each side
   std::size_t rx_arena_bytes = 64U << 20;        // cells for frames being received
@@ -55,6 +61,10 @@ struct LaneConfig {
   std::uint64_t keepalive_ns = kNsPerSec;        // a ping after this long without asking the peer for anything
   std::uint64_t rate_max_bytes_per_sec = 0;      // per lane; 0 = no cap
   CongestionKind congestion = CongestionKind::kBbr;
+
+  [[nodiscard]] ScalerLimits stream_limits() const noexcept {
+    return {.min = streams_min == 0 ? streams : streams_min, .initial = streams, .max = streams_max == 0 ? streams : streams_max};
+  }
 };
 
 // What the hello settled.
@@ -111,7 +121,8 @@ struct LaneCounters {
 // A session's streams and the groups they belong to.
 struct Streams {
   std::vector<std::unique_ptr<CongestionGroup>> groups;
-  std::vector<std::unique_ptr<Stream>> all;  // the first LaneConfig::streams are sent on; the rest only receive
+  std::vector<std::unique_ptr<Stream>> all;  // the first `sending` may be sent on; the rest only receive
+  std::size_t sending = 0;
 
   [[nodiscard]] bool empty() const noexcept { return all.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return all.size(); }
@@ -158,6 +169,9 @@ class Lane final : private SentSink {
   void close_flow(FlowId flow) noexcept;
   // Says CLOSE to the peer in the next three packets; flows are the caller's to end.
   void close(EndReason reason) noexcept;
+  // Sends on no fewer and no more streams from now on, at most LaneConfig::streams_max; those beyond close without losing
+  // anything, new ones carry data once their path has answered.
+  void set_streams(std::uint32_t min, std::uint32_t max) noexcept;
   // The path is said to carry no more than this UDP payload.  Only ever lowers what is sent, and not below
   // wire::kDatagramBytesMin, which every path must carry; what is to be repaired is cut anew.
   void limit_datagram(std::uint32_t bytes) noexcept;
@@ -173,6 +187,10 @@ class Lane final : private SentSink {
   [[nodiscard]] std::uint32_t datagram_bytes() const noexcept { return datagram_bytes_; }
   [[nodiscard]] std::span<const std::unique_ptr<Stream>> streams() const noexcept { return streams_.all; }
   [[nodiscard]] std::size_t streams_active() const noexcept;
+  // What stream `stream` carries beside the one that carries most: see StreamShares.
+  [[nodiscard]] double share(std::size_t stream) const noexcept { return shares_.share(stream); }
+  // How many there are to be, and what led there.
+  [[nodiscard]] const StreamScaler& scaler() const noexcept { return scaler_; }
   [[nodiscard]] std::uint64_t last_received_ns() const noexcept { return last_received_ns_; }
   [[nodiscard]] bool closed_by_peer() const noexcept { return closed_by_peer_; }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept;
@@ -233,7 +251,8 @@ class Lane final : private SentSink {
   void grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept;
 
   // lane_transmit.cc
-  [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
+  // `turn`: it may carry data.  Sets `data_sent_` when it did.
+  [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& out) noexcept;
   [[nodiscard]] bool ack_due(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] std::size_t put_acks(std::uint64_t now_ns, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::uint8_t> room) noexcept;
@@ -247,6 +266,19 @@ class Lane final : private SentSink {
   [[nodiscard]] bool data_waiting() noexcept;
   [[nodiscard]] bool control_waiting() const noexcept { return resets_pending_ != 0 || credits_pending_ != 0; }
   void queue_probe(Stream& stream) noexcept;
+
+  // lane_streams.cc
+  void begin_streams(std::uint64_t now_ns) noexcept;
+  void tend_streams(std::uint64_t now_ns) noexcept;
+  void apply_stream_target() noexcept;
+  void open_stream() noexcept;
+  void close_stream() noexcept;
+  [[nodiscard]] bool may_send(std::uint64_t now_ns, Stream& stream) noexcept;
+  [[nodiscard]] bool group_in_use(std::size_t group) const noexcept;
+  template <typename Visit>
+  void for_each(std::uint64_t streams, Visit visit) const noexcept {
+    for (; streams != 0; streams &= streams - 1) visit(streams_[static_cast<std::size_t>(std::countr_zero(streams))]);
+  }
 
   // lane_flows.cc
   [[nodiscard]] Flow* find(FlowId id) noexcept;
@@ -269,8 +301,16 @@ class Lane final : private SentSink {
 
   SentPagePool sent_pages_;
   Streams streams_;
-  std::size_t stream_turn_ = 0;   // whose turn it is to send
-  std::size_t stream_run_ = 0;    // packets it has sent in this turn
+  StreamScaler scaler_;
+  StreamShares shares_;
+  StreamTurns turns_;
+  std::uint64_t sending_ = 0;     // bit i: stream i is not idle, or was not lately
+  std::uint64_t receiving_ = 0;   // bit i: something came on stream i
+  std::uint64_t tend_due_ns_ = 0;
+  std::size_t active_seen_ = 0;   // streams, when last tended
+  std::uint64_t delivered_bytes_ = 0;  // of frames, acknowledged for the first time
+  Pacer rate_cap_;                // of the lane, where its streams are no group that could keep to it
+  bool data_sent_ = false;        // by the last build()
   bool acks_due_ = false;         // in this transmit(): they go with the next packet built
 
   CellPool rx_cells_;

@@ -76,7 +76,8 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       acked_.pop_front();
     }
   }
-  sample.lost_bytes = detect_losses(now_ns, others_heard, sink);
+  const std::uint64_t lost_bytes = detect_losses(now_ns, others_heard, sink);
+  if (!limited_) sample.lost_bytes = lost_bytes;
   if (sample.acked_bytes != 0) {
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
@@ -198,9 +199,20 @@ void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
   set_timer();
 }
 
+void Stream::open() noexcept {
+  if (state_ == StreamState::kIdle) {
+    if (sent_.next() != 0) ++path_;
+    pto_count_ = 0;
+    probe_due_ns_ = 0;
+    probe_interval_ns_ = kProbeMinNs;
+  }
+  state_ = next_state(state_, StreamEvent::kOpen);
+}
+
 void Stream::close(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kClose);
   if (state_ == StreamState::kIdle) lose_all(sink);
+  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
   set_timer();
 }
 
@@ -220,7 +232,7 @@ void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
   if (now_ns < timer_ns_) return;
   if (loss_time_ns_ <= now_ns) {
     const std::uint64_t lost_bytes = detect_losses(now_ns, hears_others(now_ns), sink);
-    if (lost_bytes != 0) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
+    if (lost_bytes != 0 && !limited_) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
     forget_settled(now_ns);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;

@@ -121,14 +121,15 @@ class Stream {
 
   // --- Life ----------------------------------------------------------------------------------------------------------
   [[nodiscard]] StreamState state() const noexcept { return state_; }
-  void open() noexcept { state_ = next_state(state_, StreamEvent::kOpen); }
+  // One that was used before comes back on another path.
+  void open() noexcept;
   // Opened on a path known to work.
   void open_active() noexcept { state_ = next_state(next_state(state_, StreamEvent::kOpen), StreamEvent::kAcked); }
   void close(SentSink& sink) noexcept;
-  // Nothing gets through while it does elsewhere: see kDeadPtos.
-  [[nodiscard]] bool looks_dead() const noexcept {
-    return state_ == StreamState::kActive && pto_count_ >= kDeadPtos && group_.last_acked_ns() > last_acked_ns_ &&
-           group_.last_acked_ns() >= last_eliciting_sent_ns_;
+  // Nothing gets through while it does elsewhere, where something was acknowledged at `others_acked_ns`: see kDeadPtos.
+  [[nodiscard]] bool looks_dead(std::uint64_t others_acked_ns) const noexcept {
+    return (state_ == StreamState::kActive || state_ == StreamState::kClosing) && pto_count_ >= kDeadPtos &&
+           others_acked_ns > last_acked_ns_ && others_acked_ns >= last_eliciting_sent_ns_;
   }
   void fail(std::uint64_t now_ns, SentSink& sink) noexcept;
   // A probing stream's next ping.
@@ -170,8 +171,20 @@ class Stream {
   void on_time(std::uint64_t now_ns, SentSink& sink) noexcept;
   [[nodiscard]] std::uint64_t timer_ns() const noexcept { return timer_ns_; }
 
+  // Idle: gives back records that nothing is waited for any more.
+  void rest(std::uint64_t now_ns) noexcept {
+    forget_settled(now_ns);
+    sent_.release_page();
+  }
+
+  // Idle, with nothing held.
+  [[nodiscard]] bool at_rest() const noexcept { return state_ == StreamState::kIdle && sent_.base() == sent_.next(); }
+
   // The session is over: gives all records back to the lane's pool, on the lane's thread.
   void forget_all() noexcept { sent_.erase_below(sent_.next()); sent_.release_page(); }
+
+  // Its losses stand out from its group's: they are its own path's, and congestion control does not hear of them.
+  void set_limited(bool limited) noexcept { limited_ = limited; }
 
   // --- State ---------------------------------------------------------------------------------------------------------
   [[nodiscard]] const RttEstimator& rtt() const noexcept { return rtt_; }
@@ -207,6 +220,7 @@ class Stream {
 
   StreamState state_ = StreamState::kIdle;
   std::uint8_t path_ = 0;
+  bool limited_ = false;
   std::uint64_t probe_due_ns_ = 0;
   std::uint64_t probe_interval_ns_ = kProbeMinNs;
   std::uint64_t last_acked_ns_ = 0;

@@ -107,7 +107,7 @@ struct Run {
   [[nodiscard]] bool records_home() {
     for (std::size_t side : {0U, 1U}) {
       const Lane& lane = world.side(side).lane();
-      if (lane.records_free() + SentPage::kRecords * 2 * lane.config().streams < lane.config().packets_max)
+      if (lane.records_free() + SentPage::kRecords * 2 * lane.config().stream_limits().max < lane.config().packets_max)
         return false;
     }
     return true;
@@ -125,7 +125,7 @@ struct Run {
   void check_counters(std::size_t from) {
     Lane& lane = world.side(from).lane();
     Lane& peer = world.side(1 - from).lane();
-    const LinkCounters& link = world.pipe(from).counters();
+    const LinkCounters link = world.pipe(from).counters();
     StreamCounters sent;
     StreamCounters received;
     for (const auto& stream : lane.streams()) sent += stream->counters();

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The number of streams: it grows while paths are limited each by itself, falls back where one bottleneck is shared, and
+// changes under a transfer without stalling it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+
+#include "tests/sim/lane_pair.h"
+
+namespace dwcp::sim {
+namespace {
+
+// A packet of 1472 bytes is 1514 of Ethernet frame and carries 1429 of a frame.
+constexpr double kPayloadShare = 1429.0 / 1514.0;
+
+PairSetup setup_with(std::uint32_t initial, std::uint32_t min, std::uint32_t max) {
+  PairSetup setup;
+  setup.lane.streams = initial;
+  setup.lane.streams_min = min;
+  setup.lane.streams_max = max;
+  setup.contents = false;
+  setup.seed = 11;
+  return setup;
+}
+
+void offer_bulk(LanePair& world) {
+  for (int i = 0; i < 2; ++i) world.side(0).offer(*world.side(0).lane().open_flow(), kNever, 256 * 1024, 256 * 1024);
+}
+
+const Lane& sender(LanePair& world) { return world.side(0).lane(); }
+
+void trace(LanePair& world, double mbps) {
+  if (std::getenv("TRACE") == nullptr) return;
+  const Lane& lane = sender(world);
+  std::printf("%6.2f s %7.1f Mb/s  bw %.0f %s target %u active %zu state %d grown %lu shrunk %lu trials %lu rep %lu |", static_cast<double>(world.now_ns()) * 1e-9, mbps,
+              static_cast<double>(lane.bandwidth_bytes_per_sec()) * 8e-6, lane.streams()[0]->congestion().state_name(),
+              lane.scaler().target(), lane.streams_active(), static_cast<int>(lane.scaler().state()), lane.scaler().counters().grown, lane.scaler().counters().shrunk,
+              lane.scaler().counters().trials, lane.counters().repair_bytes_sent * 1000 / std::max<std::uint64_t>(1, lane.counters().data_bytes_sent));
+  for (std::size_t i = 0; i < lane.streams().size(); ++i) if (lane.streams()[i]->state() == StreamState::kActive) std::printf(" %.2f", lane.share(i));
+  std::printf("\n");
+}
+
+// Frame bits per second, in Mb/s, over a span.
+double goodput_mbps(LanePair& world, std::uint64_t span_ns) {
+  double sum = 0;
+  std::uint64_t left = span_ns;
+  while (left != 0) {
+    const std::uint64_t step = std::min(left, kNsPerSec / 2);
+    const std::uint64_t before = world.side(1).bytes_delivered();
+    world.run_until(world.now_ns() + step);
+    const double bytes = static_cast<double>(world.side(1).bytes_delivered() - before);
+    trace(world, bytes * 8e3 / static_cast<double>(step));
+    sum += bytes;
+    left -= step;
+  }
+  return sum * 8e3 / static_cast<double>(span_ns);
+}
+
+TEST(scaling, finds_the_paths_that_a_hash_spreads_streams_over) {
+  PairSetup setup = setup_with(1, 1, 16);
+  setup.forward = path(250, 50, 0);
+  setup.forward_more = {3, path(250, 50, 0)};
+  setup.backward = path(1000, 50, 0);
+  LanePair world(setup);
+  offer_bulk(world);
+  goodput_mbps(world, 20 * kNsPerSec);
+  const double goodput = goodput_mbps(world, 5 * kNsPerSec);
+  std::set<std::size_t> reached;
+  for (const auto& stream : sender(world).streams()) {
+    if (stream->state() != StreamState::kActive) continue;
+    reached.insert(world.pipe(0).path_of(flow_name(sender(world).session().local_session, stream->id(), stream->path())));
+  }
+  EXPECT_GE(reached.size(), 3U);
+  EXPECT_GT(goodput, 0.85 * 250 * kPayloadShare * static_cast<double>(reached.size()));
+}
+
+TEST(scaling, grows_under_a_policer_of_each_flow) {
+  PairSetup setup = setup_with(1, 1, 16);
+  setup.forward = setup.backward = path(1000, 50, 0);
+  setup.forward.policer = {.rate_bps = 50'000'000, .burst_bytes = 100'000};
+  LanePair world(setup);
+  offer_bulk(world);
+  goodput_mbps(world, 20 * kNsPerSec);
+  EXPECT_EQ(sender(world).scaler().target(), 16U);
+  EXPECT_GT(goodput_mbps(world, 5 * kNsPerSec), 0.8 * 16 * 50 * kPayloadShare);
+}
+
+TEST(scaling, falls_back_where_one_bottleneck_is_shared) {
+  double fixed = 0;
+  double adaptive = 0;
+  for (const bool scaled : {false, true}) {
+    PairSetup setup = scaled ? setup_with(4, 1, 32) : setup_with(4, 4, 4);
+    setup.forward = setup.backward = path(500, 50, 0.001);
+    LanePair world(setup);
+    offer_bulk(world);
+    (scaled ? adaptive : fixed) = goodput_mbps(world, 40 * kNsPerSec);
+    if (!scaled) continue;
+    world.run_until(world.now_ns() + 5 * kNsPerSec, [&] { return sender(world).scaler().state() == ScalerState::kWatching; });
+    EXPECT_EQ(sender(world).scaler().target(), 4U);
+    EXPECT_GE(sender(world).scaler().counters().trials, 3U);
+  }
+  EXPECT_GT(adaptive, 0.98 * fixed);
+}
+
+}  // namespace
+}  // namespace dwcp::sim
