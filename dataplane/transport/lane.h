@@ -307,6 +307,7 @@ class Lane final : private SentSink {
   std::uint64_t sending_ = 0;     // bit i: stream i is not idle, or was not lately
   std::uint64_t receiving_ = 0;   // bit i: something came on stream i
   std::uint64_t tend_due_ns_ = 0;
+  std::uint64_t last_acked_ns_ = 0;  // on any stream
   std::size_t active_seen_ = 0;   // streams, when last tended
   std::uint64_t delivered_bytes_ = 0;  // of frames, acknowledged for the first time
   Pacer rate_cap_;                // of the lane, where its streams are no group that could keep to it

@@ -49,6 +49,7 @@ void Lane::begin_streams(std::uint64_t now_ns) noexcept {
   receiving_ = 0;
   tend_due_ns_ = now_ns;
   active_seen_ = limits.initial;
+  last_acked_ns_ = 0;
   rate_cap_ = {};
   if (config_.coupling == Coupling::kNone) rate_cap_.set_rate(config_.rate_max_bytes_per_sec);
 }
@@ -62,7 +63,7 @@ void Lane::set_streams(std::uint32_t min, std::uint32_t max) noexcept {
 }
 
 bool Lane::may_send(std::uint64_t now_ns, Stream& stream) noexcept {
-  return rate_cap_.may_send(now_ns) && stream.may_send(now_ns);
+  return rate_cap_.may_send(now_ns) && stream.may_send(now_ns) && !stream.looks_suspect(last_acked_ns_);
 }
 
 // A group whose only stream does not send says nothing of what the lane delivers.

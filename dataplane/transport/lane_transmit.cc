@@ -309,11 +309,10 @@ void Lane::queue_probe(Stream& stream) noexcept {
 
 void Lane::on_time(std::uint64_t now_ns) noexcept {
   if (!active_) return;
-  std::uint64_t acked_ns = 0;
-  for (const auto& group : streams_.groups) acked_ns = std::max(acked_ns, group->last_acked_ns());
+  for (const auto& group : streams_.groups) last_acked_ns_ = std::max(last_acked_ns_, group->last_acked_ns());
   for_each(sending_, [&](Stream& stream) {
     stream.on_time(now_ns, *this);
-    if (stream.looks_dead(acked_ns)) stream.fail(now_ns, *this);
+    if (stream.looks_dead(last_acked_ns_)) stream.fail(now_ns, *this);
   });
   if (now_ns >= tend_due_ns_) tend_streams(now_ns);
 }

@@ -26,6 +26,7 @@ void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes
     return;
   }
   packet.state = SentState::kOutstanding;
+  if (in_flight_bytes_ == 0) in_flight_since_ns_ = now_ns;
   in_flight_bytes_ += bytes;
   group_.on_sent(packet);
   last_eliciting_sent_ns_ = now_ns;
@@ -126,6 +127,12 @@ void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPa
 std::uint64_t Stream::loss_delay_ns() const noexcept {
   const std::uint64_t rtt = std::max(rtt_.smoothed_ns(), rtt_.latest_ns());
   return std::max(rtt * reorder_rtt_eighths_ / 8, RttEstimator::kGranularityNs);
+}
+
+bool Stream::silent_for(std::uint64_t ptos, std::uint64_t others_acked_ns) const noexcept {
+  if (in_flight_bytes_ == 0 || (state_ != StreamState::kActive && state_ != StreamState::kClosing)) return false;
+  const std::uint64_t silent_since_ns = std::max(last_acked_ns_, in_flight_since_ns_);
+  return others_acked_ns >= silent_since_ns + ptos * rtt_.pto_ns(kPeerAckDelayMaxNs);
 }
 
 // Something of another stream of the group was acknowledged not long ago.

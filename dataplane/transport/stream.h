@@ -7,8 +7,8 @@
 //     kIdle ─────────────▶ kProbing ─────────────▶ kActive ───────────────────▶ kClosing
 //       ▲                    ▲    │ close()          │ fail()                      │
 //       │                    │    └──▶ kIdle         │ nothing acknowledged for    │ all settled, or fail()
-//       │                    └───────────────────────┘ kDeadPtos PTOs while others │
-//       │                       a new path, and wait   of its group get through    │
+//       │                    └───────────────────────┘ kDeadPtos PTOs while other  │
+//       │                       a new path, and wait   streams get through         │
 //       └──────────────────────────────────────────────────────────────────────────┘
 //
 // Only active streams carry data.  A probing one sends a ping now and then; whoever answers makes it active.  A failed one
@@ -108,8 +108,11 @@ class Stream {
   // The peer's AckTracker::kDelayMaxNs, and room for its loop's sleep.
   static constexpr std::uint64_t kPeerAckDelayMaxNs = 5 * kNsPerMs;
 
-  // PTOs without an answer after which a stream is dead, when others of its group are answered.
-  static constexpr std::uint32_t kDeadPtos = 3;
+  // What was sent goes unanswered for this many PTOs (not backed off) while others go on being answered: after one the stream
+  // is given no more data, lest what it holds fills the window of all; after three it is dead.  A false verdict costs a repair
+  // and a round trip, a late one stalls what the stream holds.
+  static constexpr std::uint64_t kSuspectPtos = 1;
+  static constexpr std::uint64_t kDeadPtos = 3;
   // Pings of a probing stream: the first at once, then ever rarer.
   static constexpr std::uint64_t kProbeMinNs = 250 * kNsPerMs;
   static constexpr std::uint64_t kProbeMaxNs = 4 * kNsPerSec;
@@ -126,11 +129,10 @@ class Stream {
   // Opened on a path known to work.
   void open_active() noexcept { state_ = next_state(next_state(state_, StreamEvent::kOpen), StreamEvent::kAcked); }
   void close(SentSink& sink) noexcept;
-  // Nothing gets through while it does elsewhere, where something was acknowledged at `others_acked_ns`: see kDeadPtos.
-  [[nodiscard]] bool looks_dead(std::uint64_t others_acked_ns) const noexcept {
-    return (state_ == StreamState::kActive || state_ == StreamState::kClosing) && pto_count_ >= kDeadPtos &&
-           others_acked_ns > last_acked_ns_ && others_acked_ns >= last_eliciting_sent_ns_;
-  }
+  // Nothing gets through while it does elsewhere, where something was acknowledged at `others_acked_ns`.  When nothing gets
+  // through anywhere, nobody is to blame.
+  [[nodiscard]] bool looks_suspect(std::uint64_t others_acked_ns) const noexcept { return silent_for(kSuspectPtos, others_acked_ns); }
+  [[nodiscard]] bool looks_dead(std::uint64_t others_acked_ns) const noexcept { return silent_for(kDeadPtos, others_acked_ns); }
   void fail(std::uint64_t now_ns, SentSink& sink) noexcept;
   // A probing stream's next ping.
   [[nodiscard]] std::uint64_t probe_due_ns() const noexcept { return state_ == StreamState::kProbing ? probe_due_ns_ : kNever; }
@@ -204,6 +206,7 @@ class Stream {
   void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
   // Declares lost what RFC 9002 §6.1 says is; returns the bytes congestion control is to hear of.
   std::uint64_t detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept;
+  [[nodiscard]] bool silent_for(std::uint64_t ptos, std::uint64_t others_acked_ns) const noexcept;
   [[nodiscard]] bool hears_others(std::uint64_t now_ns) const noexcept;
   void lose(SentPacket& packet, SentSink& sink) noexcept;
   void lose_all(SentSink& sink) noexcept;
@@ -224,6 +227,7 @@ class Stream {
   std::uint64_t probe_due_ns_ = 0;
   std::uint64_t probe_interval_ns_ = kProbeMinNs;
   std::uint64_t last_acked_ns_ = 0;
+  std::uint64_t in_flight_since_ns_ = 0;  // when what is in flight began to be sent
 
   std::uint64_t in_flight_bytes_ = 0;  // of this stream
   PacketNumber largest_acked_ = 0;

@@ -14,8 +14,6 @@ constexpr double kNoiseFactor = 2;
 
 constexpr std::uint64_t kStartUpFactor = 4;
 
-std::uint32_t fewer_than(std::uint32_t number) { return number - std::max(number / 4, 1U); }
-
 }  // namespace
 
 void StreamScaler::Backoff::failed(std::uint64_t now_ns) noexcept {
@@ -32,12 +30,9 @@ void StreamScaler::begin(std::uint64_t now_ns, const ScalerLimits& limits) noexc
 
 void StreamScaler::set_limits(const ScalerLimits& limits) noexcept {
   limits_ = limits;
-  if (state_ != ScalerState::kWatching) target_ = before_;
-  state_ = next_state(state_, ScalerEvent::kAbandon);
+  abandon();
   target_ = before_ = std::clamp(target_, limits.min, limits.max);
-  base_rate_ = 0;
   more_ = fewer_ = {};
-  span_ = {};
 }
 
 double StreamScaler::margin() const noexcept { return std::clamp(kNoiseFactor * noise_, kGainMin, kGainMax); }
@@ -50,7 +45,7 @@ void StreamScaler::step(const ScalerView& view) noexcept {
     case ScalerState::kWatching:
       if (span_.now_ns == 0 || limited || view.starting_up) {
         begin_span(view);
-        base_rate_ = 0;
+        base_rate_ = last_rate_ = 0;
       } else if (span_over(view)) {
         watch(view);
       }
@@ -63,7 +58,7 @@ void StreamScaler::step(const ScalerView& view) noexcept {
       break;
     }
     case ScalerState::kAdapting: {
-      const std::uint64_t adapt_ns = std::max(kAdaptMinNs, kAdaptRtts * view.rtt_ns);
+      const std::uint64_t adapt_ns = std::max(kAdaptMinNs, (more() ? kAdaptRtts : kAdaptFewerRtts) * view.rtt_ns);
       // With coupling = "none" new streams start up; one that has nothing to send never ends that.
       if (in_state_ns < adapt_ns || (view.starting_up && in_state_ns < kStartUpFactor * adapt_ns)) break;
       state_ = next_state(state_, ScalerEvent::kSettled);
@@ -72,8 +67,8 @@ void StreamScaler::step(const ScalerView& view) noexcept {
     }
     case ScalerState::kJudging:
       if (limited) {
-        abandon(view);
-      } else if (span_over(view)) {
+        abandon();
+      } else if (span_over(view) || clearly_worse(view)) {
         judge(view);
       }
       break;
@@ -93,15 +88,19 @@ double StreamScaler::span_rate(const ScalerView& view) const noexcept {
   return static_cast<double>(view.delivered_bytes - span_.delivered_bytes) * 1e9 / static_cast<double>(view.now_ns - span_.now_ns);
 }
 
+// Half a span is enough to see that too few were tried: it need not cost more.
+bool StreamScaler::clearly_worse(const ScalerView& view) const noexcept {
+  if (more() || view.now_ns < span_.now_ns + std::max(kSpanMinNs, kSpanRtts * view.rtt_ns) / 2) return false;
+  return span_rate(view) < base_rate_ * (1 - 2 * margin());
+}
+
 // True when the lane has delivered nothing for long: it goes home, and what was found out is not held against the next.
 bool StreamScaler::check_idle(const ScalerView& view) noexcept {
   if (view.delivered_bytes != delivered_seen_bytes_) delivered_seen_ns_ = view.now_ns;
   delivered_seen_bytes_ = view.delivered_bytes;
   if (view.now_ns < delivered_seen_ns_ + kIdleNs) return false;
-  state_ = next_state(state_, ScalerEvent::kAbandon);
-  target_ = before_ = std::clamp(limits_.initial, limits_.min, limits_.max);
-  span_ = {};
-  base_rate_ = 0;
+  abandon();
+  target_ = before_ = limits_.initial;
   more_ = fewer_ = {};
   return true;
 }
@@ -109,16 +108,23 @@ bool StreamScaler::check_idle(const ScalerView& view) noexcept {
 // A span at the number that stands has ended.
 void StreamScaler::watch(const ScalerView& view) noexcept {
   const double rate = span_rate(view);
-  if (base_rate_ != 0) noise_ += (std::abs(rate - base_rate_) / base_rate_ - noise_) / 4;
-  base_rate_ = rate;
+  const double before = last_rate_;
+  if (before != 0) noise_ += (std::abs(rate - before) / before - noise_) / 4;
+  // The better of two spans: one may hold a dip, such as congestion control's look at the path without its queue.
+  base_rate_ = std::max(rate, before);
+  last_rate_ = rate;
   begin_span(view);
-  // Fewer only once more have been found not to pay, or the two would undo each other.
+  if (before != 0) choose(view);
+}
+
+// Fewer only once more have been found not to pay, or the two would undo each other.
+void StreamScaler::choose(const ScalerView& view) noexcept {
   if (target_ < limits_.max && view.now_ns >= more_.due_ns) {
-    try_number(view, std::min(2 * target_, limits_.max));
+    const std::uint32_t number = std::min(2 * target_, limits_.max);
+    try_number(view, target_ < limits_.initial ? std::min(number, limits_.initial) : number);
   } else if (target_ > limits_.min && view.now_ns >= fewer_.due_ns) {
-    const std::uint32_t number = fewer_than(target_);
-    const std::uint32_t home = std::max(limits_.initial, limits_.min);
-    try_number(view, target_ > home ? std::max(number, home) : std::max(number, limits_.min));
+    const std::uint32_t number = target_ - std::max(target_ / 4, 1U);
+    try_number(view, std::max(number, target_ > limits_.initial ? limits_.initial : limits_.min));
   }
 }
 
@@ -133,30 +139,35 @@ void StreamScaler::try_number(const ScalerView& view, std::uint32_t number) noex
 void StreamScaler::judge(const ScalerView& view) noexcept {
   const double rate = span_rate(view);
   const bool tried_more = more();
-  const bool must_gain = tried_more || target_ < limits_.initial;
-  const bool paid = must_gain ? rate >= base_rate_ * (1 + margin()) : rate >= base_rate_ * (1 - margin() / 2);
+  // Towards home the new number need lose nothing; away from it, it must gain.
+  const bool away = tried_more ? target_ > limits_.initial : target_ < limits_.initial;
+  const bool paid = rate >= base_rate_ * (away ? 1 + margin() : 1 - margin() / 2);
   Backoff& backoff = tried_more ? more_ : fewer_;
   state_ = next_state(state_, ScalerEvent::kJudge);
-  if (paid) {
-    backoff.paid();
-    ++(tried_more ? counters_.grown : counters_.shrunk);
-    before_ = target_;
-    // What was judged is the next trial's base: growing goes on at once.
-    base_rate_ = 0;
-    watch(view);
+  if (!paid) {
+    backoff.failed(view.now_ns);
+    forget_trial();
     return;
   }
-  backoff.failed(view.now_ns);
-  target_ = before_;
-  base_rate_ = 0;
-  span_ = {};
+  backoff.paid();
+  ++(tried_more ? counters_.grown : counters_.shrunk);
+  before_ = target_;
+  // What was judged is the next trial's base: growing goes on at once.
+  base_rate_ = last_rate_ = rate;
+  begin_span(view);
+  choose(view);
 }
 
-void StreamScaler::abandon(const ScalerView& view) noexcept {
+void StreamScaler::abandon() noexcept {
   state_ = next_state(state_, ScalerEvent::kAbandon);
+  forget_trial();
+}
+
+// The number as before, nothing measured.
+void StreamScaler::forget_trial() noexcept {
   target_ = before_;
-  base_rate_ = 0;
-  begin_span(view);
+  base_rate_ = last_rate_ = 0;
+  span_ = {};
 }
 
 }  // namespace dwcp

@@ -10,8 +10,9 @@
 //     └────────────── kJudge: the new number stays, or the old comes back ┘          │
 //                                    (kOpening, kAdapting and kJudging may all) ─────┘
 //
-// A trial that does not pay makes the next of its kind wait twice as long.  The lane's first number is its home: above it,
-// fewer need only lose nothing; below it, fewer must gain, for streams on several paths are what survives the death of one.
+// A trial that does not pay makes the next of its kind wait twice as long.  The lane's first number is its home: away from it
+// a number must gain, towards it a number need only lose nothing.  So what does not pay goes back, and a lane does not fall to
+// one stream for no gain, when streams on several paths are what survives the death of one.
 // A lane with little to send tells nothing of its paths and is left as it is; one idle for kIdleNs goes home.
 //
 // Sans-IO, of one lane, called on its thread about once a round trip.  Use:  scaler.step(view); ... scaler.target() ...
@@ -76,6 +77,8 @@ class StreamScaler {
   static constexpr std::uint64_t kSpanMinNs = 400 * kNsPerMs;
   // Shares double from a quarter (two), and BBR's probing takes two for each quarter more of rate: doubled after eight.
   static constexpr std::uint64_t kAdaptRtts = 10;
+  // With fewer nothing need be found: what was in flight is delivered and the rest takes its load.
+  static constexpr std::uint64_t kAdaptFewerRtts = 4;
   static constexpr std::uint64_t kAdaptMinNs = 100 * kNsPerMs;
   // A ping that is lost is repeated after 250 ms; a path that has not answered in this time is not waited for.
   static constexpr std::uint64_t kOpenRtts = 3;
@@ -113,11 +116,14 @@ class StreamScaler {
   [[nodiscard]] bool span_over(const ScalerView& view) const noexcept;
   // Bytes per second in the span; 0 when it says nothing.
   [[nodiscard]] double span_rate(const ScalerView& view) const noexcept;
+  [[nodiscard]] bool clearly_worse(const ScalerView& view) const noexcept;
   [[nodiscard]] bool check_idle(const ScalerView& view) noexcept;
   void watch(const ScalerView& view) noexcept;
+  void choose(const ScalerView& view) noexcept;
   void try_number(const ScalerView& view, std::uint32_t number) noexcept;
   void judge(const ScalerView& view) noexcept;
-  void abandon(const ScalerView& view) noexcept;
+  void abandon() noexcept;
+  void forget_trial() noexcept;
   [[nodiscard]] bool more() const noexcept { return target_ > before_; }
 
   ScalerLimits limits_;
@@ -125,6 +131,7 @@ class StreamScaler {
   std::uint32_t target_ = 1;
   std::uint32_t before_ = 1;      // the number before the trial
   double base_rate_ = 0;          // bytes per second at that number; 0 = not measured
+  double last_rate_ = 0;          // of the last span without a change
   double noise_ = 0;              // how much spans without a change differ, as a fraction
   std::uint64_t since_ns_ = 0;    // of the state
   ScalerView span_{};             // where the span began

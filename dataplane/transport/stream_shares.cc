@@ -30,15 +30,17 @@ constexpr double kFarAbove = 2;   // a cap this far above an even share is none
 
 void StreamShares::update(std::uint64_t now_ns, std::span<const std::unique_ptr<Stream>> streams) noexcept {
   count_ = streams.size();
-  if (now_ns > window_start_ns_ + kMinRttWindowNs) {
+  bool joined = false;
+  for (std::size_t i = 0; i < count_; ++i) joined = renew(now_ns, places_[i], *streams[i]) || joined;
+  if (joined || now_ns > window_start_ns_ + kMinRttWindowNs) {
     window_start_ns_ = now_ns;
-    for (Place& place : places_) place.min_rtt_ns = {kNever, place.min_rtt_ns[0]};
+    for (Place& place : places_) place.min_rtt_ns = {kNever, joined ? kNever : place.min_rtt_ns[0]};
   }
   double loss_base = 1;
   double queue_base_ns = HUGE_VAL;
   for (std::size_t i = 0; i < count_; ++i) {
     Place& place = places_[i];
-    look(now_ns, place, *streams[i]);
+    look(place, *streams[i]);
     place.judged = place.active && place.settled >= kSettledMin && now_ns > place.since_ns;
     if (!place.judged) continue;
     const double lost_most = place.lost + kDeviationsBest * std::sqrt(place.lost) + kDeviationsBest;
@@ -51,18 +53,23 @@ void StreamShares::update(std::uint64_t now_ns, std::span<const std::unique_ptr<
   spread();
 }
 
-void StreamShares::look(std::uint64_t now_ns, Place& place, const Stream& stream) noexcept {
+// True when the stream has begun to carry data.
+bool StreamShares::renew(std::uint64_t now_ns, Place& place, const Stream& stream) noexcept {
   const StreamCounters& counters = stream.counters();
   const bool active = stream.state() == StreamState::kActive;
-  if (active != place.active || stream.path() != place.path) {
-    place = {.active = active,
-             .fresh = true,
-             .path = stream.path(),
-             .since_ns = now_ns,
-             .acked_before = counters.packets_acked,
-             .lost_before = counters.packets_lost};
-  }
-  if (!active || !stream.rtt().sampled()) return;
+  if (active == place.active && stream.path() == place.path) return false;
+  place = {.active = active,
+           .fresh = true,
+           .path = stream.path(),
+           .since_ns = now_ns,
+           .acked_before = counters.packets_acked,
+           .lost_before = counters.packets_lost};
+  return active;
+}
+
+void StreamShares::look(Place& place, const Stream& stream) noexcept {
+  const StreamCounters& counters = stream.counters();
+  if (!place.active || !stream.rtt().sampled()) return;
   place.lost = static_cast<double>(counters.packets_lost - place.lost_before);
   place.settled = static_cast<double>(counters.packets_acked - place.acked_before) + place.lost;
   place.rtt_ns = static_cast<double>(stream.rtt().smoothed_ns());

@@ -32,7 +32,9 @@ class StreamShares {
   static constexpr double kShareMin = 1.0 / 64;
   // A new stream's path is unknown: it begins at this part of an even share, and doubles each clean round.
   static constexpr double kNewPart = 1.0 / 4;
-  // The least round trip is the least of this time, so that a path that became longer is not taken for a queue for good.
+  // The least round trip is the least of this time, so that a path that became longer is not taken for a queue for good.  It is
+  // taken anew of all streams when one joins: were they of different times, one that joined behind a queue all share would
+  // seem to have none, and the others' would stand out.
   static constexpr std::uint64_t kMinRttWindowNs = 10 * kNsPerSec;
 
   void begin() noexcept { places_ = {}; }
@@ -64,8 +66,9 @@ class StreamShares {
     std::array<std::uint64_t, 2> min_rtt_ns{kNever, kNever};  // of this window and the one before
   };
 
-  void look(std::uint64_t now_ns, Place& place, const Stream& stream) noexcept;
-  void judge(std::uint64_t now_ns, Place& place, double loss_base, double queue_base_ns) noexcept;
+  [[nodiscard]] static bool renew(std::uint64_t now_ns, Place& place, const Stream& stream) noexcept;
+  static void look(Place& place, const Stream& stream) noexcept;
+  static void judge(std::uint64_t now_ns, Place& place, double loss_base, double queue_base_ns) noexcept;
   void spread() noexcept;
   [[nodiscard]] double level(double total, std::size_t active) const noexcept;
 
