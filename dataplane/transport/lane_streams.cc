@@ -120,13 +120,20 @@ void Lane::apply_stream_target() noexcept {
   for (; open > scaler_.target(); --open) close_stream();
 }
 
+// A trial of more takes paths not taken before.  When a trial of fewer is given up, the streams it closed come back, the last
+// used first, on the paths they had: another draw among equal paths might lose the one that was theirs alone.
 void Lane::open_stream() noexcept {
+  const bool elsewhere = scaler_.state() == ScalerState::kOpening;
+  std::size_t chosen = streams_.sending;
   for (std::size_t i = 0; i < streams_.sending; ++i) {
     if (streams_[i].state() != StreamState::kIdle && streams_[i].state() != StreamState::kClosing) continue;
-    streams_[i].open();
-    sending_ |= std::uint64_t{1} << i;
-    return;
+    const bool better = chosen == streams_.sending ||
+                        (!elsewhere && streams_[i].last_eliciting_sent_ns() > streams_[chosen].last_eliciting_sent_ns());
+    if (better) chosen = i;
   }
+  if (chosen == streams_.sending) return;
+  streams_[chosen].open(elsewhere);
+  sending_ |= std::uint64_t{1} << chosen;
 }
 
 // The one that carries least: one whose path is in doubt, else the least share; the newest of equals.

@@ -206,9 +206,9 @@ void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
   set_timer();
 }
 
-void Stream::open() noexcept {
+void Stream::open(bool elsewhere) noexcept {
   if (state_ == StreamState::kIdle) {
-    if (sent_.next() != 0) ++path_;
+    if (elsewhere && sent_.next() != 0) ++path_;
     pto_count_ = 0;
     probe_due_ns_ = 0;
     probe_interval_ns_ = kProbeMinNs;

@@ -124,8 +124,8 @@ class Stream {
 
   // --- Life ----------------------------------------------------------------------------------------------------------
   [[nodiscard]] StreamState state() const noexcept { return state_; }
-  // One that was used before comes back on another path.
-  void open() noexcept;
+  // `elsewhere`: one that was used before takes another path.
+  void open(bool elsewhere = false) noexcept;
   // Opened on a path known to work.
   void open_active() noexcept { state_ = next_state(next_state(state_, StreamEvent::kOpen), StreamEvent::kAcked); }
   void close(SentSink& sink) noexcept;

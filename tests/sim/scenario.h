@@ -33,6 +33,9 @@ struct Scenario {
   std::vector<ScenarioFlow> flows;
   std::uint64_t restart_ns = kNever;  // after the start: both sides lose the session and begin the flows again
 
+  std::uint64_t streams_change_ns = kNever;  // after the start: both sides are told to send on `streams_to` streams
+  std::uint32_t streams_to = 0;
+
   [[nodiscard]] std::uint64_t bytes_max() const noexcept;
   // Time that must suffice, generously.
   [[nodiscard]] std::uint64_t time_max_ns() const noexcept;

@@ -14,6 +14,7 @@ struct Run {
   std::vector<bool> reset{};  // by its application; the other side may know or not
   std::uint64_t start_ns = 0;
   bool restarted = false;
+  bool streams_changed = false;
 
   [[noreturn]] static void fail(const std::string& what) { throw std::runtime_error(what); }
   static void require(bool holds, const char* what) {
@@ -45,6 +46,10 @@ struct Run {
       open_flows();
       start_ns = world.now_ns();
       return false;
+    }
+    if (!streams_changed && since_ns >= scenario.streams_change_ns) {
+      streams_changed = true;
+      for (std::size_t side : {0U, 1U}) world.side(side).lane().set_streams(scenario.streams_to, scenario.streams_to);
     }
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const ScenarioFlow& flow = scenario.flows[i];

@@ -49,6 +49,8 @@ LaneConfig lane_config(const Config& config) {
   LaneConfig lane;
   lane.datagram_bytes = datagram_bytes(config);
   lane.streams = config.transport.streams_initial;
+  lane.streams_min = config.transport.streams_min;
+  lane.streams_max = config.transport.streams_max;
   lane.coupling = config.transport.coupling == StreamCoupling::kLink ? Coupling::kLink : Coupling::kNone;
   lane.flows_max = config.memory.migrations_max;
   lane.rx_arena_bytes = (std::size_t{config.memory.rx_mib} << 20) / peers;

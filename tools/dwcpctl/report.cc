@@ -116,6 +116,13 @@ std::string render_migrations(const Json& report) {
   return table.text();
 }
 
+// Those that carry data; of how many, when some do not yet.
+std::string streams_text(const Json& peer) {
+  const auto active = number(peer, "streams");
+  const auto target = number(peer, "streams_target");
+  return target == 0 || active == target ? std::to_string(active) : std::to_string(active) + "/" + std::to_string(target);
+}
+
 std::string render_peers(const Json& report) {
   if (report.at("peers").empty()) return "no peers\n";
   Table table({{"PEER"},
@@ -131,7 +138,7 @@ std::string render_peers(const Json& report) {
                {"RESENT", Align::kRight},
                {"REASON"}});
   for (const auto& p : report.at("peers")) {
-    table.row({text(p, "name"), text(p, "address"), text(p, "state"), std::to_string(number(p, "streams")),
+    table.row({text(p, "name"), text(p, "address"), text(p, "state"), streams_text(p),
                human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
                human_fraction(number(p, "loss_ppm"), 1'000'000), human_rate(number(p, "delivery_rate_bps")),
                human_bytes(number(p, "cwnd_bytes")), human_bytes(number(p, "bytes_in_flight")),
