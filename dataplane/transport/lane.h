@@ -312,6 +312,7 @@ class Lane final : private SentSink {
   std::uint64_t delivered_bytes_ = 0;  // of frames, acknowledged for the first time
   Pacer rate_cap_;                // of the lane, where its streams are no group that could keep to it
   bool data_sent_ = false;        // by the last build()
+  bool copy_follows_ = false;     // what it sent is queued once more
   bool acks_due_ = false;         // in this transmit(): they go with the next packet built
 
   CellPool rx_cells_;

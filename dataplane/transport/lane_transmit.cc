@@ -34,7 +34,7 @@ std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) no
       ++n;
       refused = 0;
       held = false;
-      if (turn && data_sent_) turns_.spend(at), at = turns_.at();
+      if (turn && data_sent_) turns_.spend(at, copy_follows_), at = turns_.at();
       continue;
     }
     held = held || (!turn && may_send(now_ns, streams_[at]));
@@ -106,10 +106,10 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   out.stream = stream.id();
   out.path = stream.path();
   data_sent_ = record.range_count != 0;
+  // A copy follows (see Lane::repair): on another stream, and perhaps another path.
+  copy_follows_ = data_sent_ && record.ranges[0].losses >= kLossesForCopy;
   if (eliciting) rate_cap_.on_sent(now_ns, size);
   stream.on_sent(now_ns, record, size, eliciting);
-  // A copy follows (see Lane::repair): on another stream, and perhaps another path.
-  if (record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy) stream_run_ = kStreamRun;
   return true;
 }
 

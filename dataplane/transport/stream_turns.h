@@ -33,10 +33,10 @@ class StreamTurns {
   [[nodiscard]] std::size_t after(std::size_t stream) const noexcept { return stream + 1 == streams_ ? 0 : stream + 1; }
   [[nodiscard]] bool has_credit(std::size_t stream) const noexcept { return credits_[stream] >= 1; }
 
-  // A packet of data went on `stream`.
-  void spend(std::size_t stream) noexcept {
+  // A packet of data went on `stream`; `pass` ends its run.
+  void spend(std::size_t stream, bool pass = false) noexcept {
     credits_[stream] -= 1;
-    at_ = has_credit(stream) ? stream : after(stream);
+    at_ = has_credit(stream) && !pass ? stream : after(stream);
   }
   // What a stream could not spend it does not save up beyond one run.
   void new_round() noexcept {
