@@ -54,12 +54,12 @@ void StreamShares::update(std::uint64_t now_ns, std::span<const std::unique_ptr<
 }
 
 // True when the stream has begun to carry data.
-bool StreamShares::renew(std::uint64_t now_ns, Place& place, const Stream& stream) noexcept {
+bool StreamShares::renew(std::uint64_t now_ns, Place& place, const Stream& stream) const noexcept {
   const StreamCounters& counters = stream.counters();
   const bool active = stream.state() == StreamState::kActive;
   if (active == place.active && stream.path() == place.path) return false;
   place = {.active = active,
-           .fresh = true,
+           .part = total_ == 0 ? kWhole : kNewPart,
            .path = stream.path(),
            .since_ns = now_ns,
            .acked_before = counters.packets_acked,
@@ -87,9 +87,9 @@ void StreamShares::judge(std::uint64_t now_ns, Place& place, double loss_base, d
     const double delivered = (place.settled - place.lost) * per_sec;
     place.cap = std::max((queues ? kCapQueue : kCapLoss) * delivered, kCutMax * std::min(place.rate, place.cap));
     place.clean = 0;
-    place.fresh = false;
-  } else if (place.fresh) {
-    place.cap *= 2;
+    place.part = kWhole;
+  } else if (place.part < kWhole) {
+    place.part *= 2;
   } else if (place.rate > kBinding * place.cap) {
     ++place.clean;
     place.cap *= 1 + std::min(kRiseStep * place.clean, kRiseMax);
@@ -102,44 +102,41 @@ void StreamShares::judge(std::uint64_t now_ns, Place& place, double loss_base, d
 
 // Shares such that each stream gets the same of the group's rate, or its cap.
 void StreamShares::spread() noexcept {
-  double total = 0;
+  total_ = 0;
   std::size_t active = 0;
   for (std::size_t i = 0; i < count_; ++i) {
     if (!places_[i].active) continue;
     ++active;
-    total += places_[i].rate;
+    total_ += places_[i].rate;
   }
-  for (std::size_t i = 0; i < count_; ++i) {
-    Place& place = places_[i];
-    const double even = total / static_cast<double>(active);
-    if (place.active && place.fresh && place.rate == 0 && place.cap == kUncapped && total != 0) place.cap = kNewPart * even;
-  }
-  const double each = level(total, active);
+  const double each = level(active);
   double greatest = 0;
   for (std::size_t i = 0; i < count_; ++i) {
     Place& place = places_[i];
     if (!place.active) continue;
-    if (place.cap > kFarAbove * each) place.cap = kUncapped, place.fresh = false;
-    greatest = std::max(greatest, std::min(place.cap, each));
+    if (place.cap > kFarAbove * each) place.cap = kUncapped;
+    greatest = std::max(greatest, std::min(place.cap, place.part * each));
   }
   for (std::size_t i = 0; i < count_; ++i) {
     Place& place = places_[i];
-    place.share = place.active && greatest != 0 ? std::clamp(std::min(place.cap, each) / greatest, kShareMin, 1.0) : 1.0;
+    const bool known = place.active && greatest != 0 && greatest != kUncapped;
+    place.share = known ? std::clamp(std::min(place.cap, place.part * each) / greatest, kShareMin, 1.0) : 1.0;
   }
 }
 
-// The level up to which caps are filled when `total` is poured over them; kUncapped when they hold less.
-double StreamShares::level(double total, std::size_t active) const noexcept {
+// The level up to which caps are filled when the group's rate is poured over them; kUncapped when they hold less.
+double StreamShares::level(std::size_t active) const noexcept {
   std::array<double, wire::kStreamsMax> caps;
   std::size_t n = 0;
   for (std::size_t i = 0; i < count_; ++i) {
     if (places_[i].active) caps[n++] = places_[i].cap;
   }
   std::sort(caps.begin(), caps.begin() + static_cast<std::ptrdiff_t>(n));
+  double left = total_;
   for (std::size_t i = 0; i < n; ++i) {
-    const double each = total / static_cast<double>(active - i);
+    const double each = left / static_cast<double>(active - i);
     if (caps[i] >= each) return each;
-    total -= caps[i];
+    left -= caps[i];
   }
   return kUncapped;
 }

@@ -30,14 +30,16 @@ class StreamShares {
  public:
   // Of the stream that carries most: on a path that carries nothing, 1/64 is lost and repaired, as with a little random loss.
   static constexpr double kShareMin = 1.0 / 64;
-  // A new stream's path is unknown: it begins at this part of an even share, and doubles each clean round.
+  // The path of a stream that joins others at work is unknown: it begins at this part of an even share, and doubles each clean
+  // round.  A part, not a rate: the group may be doubling its own.  Those that are there before anything was delivered begin
+  // even, since the group's start-up is careful for all of them.
   static constexpr double kNewPart = 1.0 / 4;
   // The least round trip is the least of this time, so that a path that became longer is not taken for a queue for good.  It is
   // taken anew of all streams when one joins: were they of different times, one that joined behind a queue all share would
   // seem to have none, and the others' would stand out.
   static constexpr std::uint64_t kMinRttWindowNs = 10 * kNsPerSec;
 
-  void begin() noexcept { places_ = {}; }
+  void begin() noexcept { *this = {}; }
   void update(std::uint64_t now_ns, std::span<const std::unique_ptr<Stream>> streams) noexcept;
 
   [[nodiscard]] double share(std::size_t stream) const noexcept { return places_[stream].share; }
@@ -45,12 +47,13 @@ class StreamShares {
 
  private:
   static constexpr double kUncapped = HUGE_VAL;
+  static constexpr double kWhole = 1;
 
   struct Place {
     bool active = false;
     bool limited = false;
-    bool fresh = false;   // its cap is a new stream's, not a limit met
     bool judged = false;  // enough was settled since the last time
+    double part = kWhole;  // of an even share: less while its path is new
     std::uint8_t path = 0;
     std::uint32_t clean = 0;  // rounds since its path's limit was met
     double share = 1;
@@ -66,14 +69,15 @@ class StreamShares {
     std::array<std::uint64_t, 2> min_rtt_ns{kNever, kNever};  // of this window and the one before
   };
 
-  [[nodiscard]] static bool renew(std::uint64_t now_ns, Place& place, const Stream& stream) noexcept;
+  [[nodiscard]] bool renew(std::uint64_t now_ns, Place& place, const Stream& stream) const noexcept;
   static void look(Place& place, const Stream& stream) noexcept;
   static void judge(std::uint64_t now_ns, Place& place, double loss_base, double queue_base_ns) noexcept;
   void spread() noexcept;
-  [[nodiscard]] double level(double total, std::size_t active) const noexcept;
+  [[nodiscard]] double level(std::size_t active) const noexcept;
 
   std::array<Place, wire::kStreamsMax> places_{};
   std::size_t count_ = 0;  // places in use
+  double total_ = 0;       // packets settled per second, of all
   std::uint64_t window_start_ns_ = 0;
 };
 

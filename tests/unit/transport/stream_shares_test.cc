@@ -160,6 +160,26 @@ TEST(stream_shares, a_new_stream_begins_low) {
   EXPECT_EQ(group.shares.share(4), 1.0);
 }
 
+TEST(stream_shares, streams_that_begin_together_stay_even_while_the_rate_doubles) {
+  Group group(4);
+  group.shares.update(group.now_ns, group.streams);
+  for (double total = 100; total < 10'000; total *= 2) {
+    group.round(total);
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(group.shares.share(i), 1.0) << i << " at " << total;
+  }
+}
+
+TEST(stream_shares, one_that_joins_while_the_rate_doubles_is_not_left_behind) {
+  Group group(3);
+  group.rounds(3, 100);
+  group.add();
+  group.shares.update(group.now_ns, group.streams);
+  EXPECT_NEAR(group.shares.share(3), StreamShares::kNewPart, 0.01);
+  double total = 100;
+  for (int i = 0; i < 5; ++i) group.round(total *= 2);
+  EXPECT_EQ(group.shares.share(3), 1.0);
+}
+
 TEST(stream_turns, packets_follow_shares_in_runs) {
   StreamTurns turns;
   turns.begin(3);
