@@ -74,7 +74,9 @@ struct MemoryConfig {
 };
 
 struct TransportConfig {
-  std::uint32_t streams_initial = 0;  // per lane
+  std::uint32_t streams_min = 0;      // per lane
+  std::uint32_t streams_initial = 0;  // per lane; between the two
+  std::uint32_t streams_max = 0;      // per lane
   StreamCoupling coupling = StreamCoupling::kLink;
   Congestion congestion = Congestion::kBbr;
   bool ecn = false;

@@ -128,6 +128,14 @@ void check_transport(Reader& reader) {
                            const std::string& allowed) {
     reader.fail(reader.usable(first) || !reader.usable(second) ? first : second, problem, allowed);
   };
+  if (sound("transport.streams_min", "transport.streams_initial") && transport.streams_min > transport.streams_initial) {
+    fail_at("transport.streams_min", "transport.streams_initial", "streams_min is above streams_initial",
+            "a lane begins with no fewer streams than its least");
+  }
+  if (sound("transport.streams_max", "transport.streams_initial") && transport.streams_max < transport.streams_initial) {
+    fail_at("transport.streams_max", "transport.streams_initial", "streams_max is below streams_initial",
+            "a lane begins with no more streams than its most");
+  }
   if (sound("transport.window_mib", "memory.rx_mib") && transport.window_mib > reader.config().memory.rx_mib) {
     fail_at("transport.window_mib", "memory.rx_mib",
             "transport.window_mib, " + std::to_string(transport.window_mib) + ", is above memory.rx_mib, " +

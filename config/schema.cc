@@ -247,11 +247,23 @@ const KeySpec kKeys[] = {
             "Each holds codec state of some MiB; past a few at once they only slow each other on the same link.",
             DWCP_SET(memory.migrations_max, std::uint32_t)),
 
+    integer("transport", "streams_min", "", "1", 1, kStreamsPerLaneMax,
+            "The fewest streams of a lane.  Below streams_initial it goes only where fewer deliver more.",
+            "A path that carries one 5-tuple better than several, say a radio link with a queue for each, is rare; where there "
+            "is one, nothing speaks against it.",
+            DWCP_SET(transport.streams_min, std::uint32_t)),
     integer("transport", "streams_initial", "", "4", 1, kStreamsPerLaneMax,
-            "The streams of a lane: UDP 5-tuples, each with a source port of its own.",
+            "The streams a lane begins with and returns to: UDP 5-tuples, each with a source port of its own.",
             "A path through the WAN is chosen by 5-tuple. With one stream a dead path is a dead link until another is "
             "tried; with four it costs a quarter for a few round trips. They share one window, so more take no more.",
             DWCP_SET(transport.streams_initial, std::uint32_t)),
+    integer("transport", "streams_max", "", "32", 1, kStreamsPerLaneMax,
+            "The most streams of a lane. It grows only while the lane delivers at least 5 % more with them, and goes back "
+            "where it does not.",
+            "Links that limit each 5-tuple, by policer, by queue or by the path a hash gives it, mostly leave it a tenth or "
+            "more of the link: 32 fill them, and reach all of 8 equal paths 9 times of 10. Each may cost a record page, "
+            "20 KiB, and an ACK a millisecond.",
+            DWCP_SET(transport.streams_max, std::uint32_t)),
     choice("transport", "coupling", "\"link\"", kCouplingNames,
            "Whether the streams of a link share one congestion window (\"link\") or each has its own (\"none\").",
            "Shared, the link takes one flow's share of a bottleneck however many streams it has. \"none\" takes a share "

@@ -41,7 +41,10 @@ struct PeerSnapshot {
   std::string reason;                  // why not up; empty while up
   std::string session_id;              // hex; empty while not up
   std::uint64_t up_since_unix_ms = 0;  // 0: not up
-  std::uint64_t streams = 0;
+  std::uint64_t streams = 0;           // that carry data
+  std::uint64_t streams_target = 0;    // that there are to be, 0 while not up
+  std::uint64_t streams_grown = 0;     // times that more were kept, having gained
+  std::uint64_t streams_shrunk = 0;    // times that fewer were kept
   std::uint64_t rtt_us = 0;  // smoothed
   std::uint64_t rtt_min_us = 0;
   std::uint64_t loss_ppm = 0;  // packets lost of a million sent, over the last seconds

@@ -29,7 +29,9 @@ struct StreamReport {
 struct LaneReport {
   bool active = false;
   std::uint32_t session = 0;
-  std::uint32_t streams = 0;
+  std::uint32_t streams = 0;         // that carry data
+  std::uint32_t streams_target = 0;  // that there are to be
+  ScalerCounters scaler{};
   std::uint64_t rtt_smoothed_ns = 0;  // the least of the active streams
   std::uint64_t rtt_min_ns = 0;
   std::uint64_t bandwidth_bytes_per_sec = 0;

@@ -219,6 +219,8 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     for (std::size_t r = 0; r < wire::kDropReasons; ++r) report.wire_drops[r] += lane.counters().drops[r];
     if (!lane.active()) continue;
     out.streams = static_cast<std::uint32_t>(lane.streams_active());
+    out.streams_target = lane.scaler().target();
+    out.scaler = lane.scaler().counters();
     out.rtt_smoothed_ns = lane.smoothed_rtt_ns();
     out.rtt_min_ns = lane.min_rtt_ns();
     out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();

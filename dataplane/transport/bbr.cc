@@ -18,6 +18,9 @@ constexpr std::uint32_t kStartupQueueSamples = 8;
 constexpr std::uint64_t kStartupQueueMinNs = 4 * kNsPerMs;  // below, a busy host's own delays look like a queue
 constexpr std::uint64_t kStartupQueueMaxNs = 16 * kNsPerMs;
 
+// Of the quarter more that a probe sends, what must have arrived for the next to follow at once.
+constexpr double kSearchGrowth = 1.1;
+
 constexpr double kFullPipeGrowth = 1.25;
 constexpr std::uint32_t kFullPipeRounds = 3;
 
@@ -108,6 +111,15 @@ void Bbr::on_persistent_congestion(std::uint64_t now_ns) noexcept {
   round_lost_ = 0;
   full_bandwidth_ = 0;
   full_rounds_ = 0;
+}
+
+void Bbr::on_streams_added(std::uint64_t now_ns) noexcept {
+  if (state_ != State::kProbeBw) return;  // start-up looks anyway
+  searching_ = true;
+  search_bandwidth_ = bandwidth();
+  in_flight_max_ = ~std::uint64_t{0};  // was learned on fewer paths
+  phase_ = 0;
+  phase_start_ns_ = now_ns;
 }
 
 void Bbr::update_round(const AckSample& sample) noexcept {
@@ -269,6 +281,7 @@ void Bbr::enter_probe_bw(std::uint64_t now_ns) noexcept {
 }
 
 void Bbr::advance_phase(const AckSample& sample) noexcept {
+  if (phase_ != 0) searching_ = false;
   const double gain = kProbeGains[phase_];
   const bool elapsed = sample.now_ns - phase_start_ns_ > min_rtt_ns_;
   bool next = elapsed;
@@ -277,6 +290,14 @@ void Bbr::advance_phase(const AckSample& sample) noexcept {
                                    sample.app_limited || sample.now_ns - phase_start_ns_ > 3 * min_rtt_ns_);
   if (gain < 1) next = elapsed || sample.in_flight_bytes <= bdp_bytes();
   if (!next) return;
+  if (searching_ && phase_ == 0) {
+    // What the probe brought is known a round trip after it began to be sent.
+    if (sample.now_ns - phase_start_ns_ <= 2 * min_rtt_ns_) return;
+    searching_ = bandwidth() > scaled(kSearchGrowth, search_bandwidth_);
+    search_bandwidth_ = bandwidth();
+    phase_start_ns_ = sample.now_ns;
+    if (searching_) return;
+  }
   phase_ = (phase_ + 1) % kProbeGains.size();
   phase_start_ns_ = sample.now_ns;
   if (phase_ == 0) ecn_.lift();

@@ -49,6 +49,7 @@ class Bbr final : public CongestionControl {
   void on_lost(std::uint64_t now_ns, std::uint64_t lost_bytes, std::uint64_t in_flight_bytes) noexcept override;
   void on_persistent_congestion(std::uint64_t now_ns) noexcept override;
   void on_spurious_loss(std::uint64_t bytes) noexcept override;
+  void on_streams_added(std::uint64_t now_ns) noexcept override;
 
   [[nodiscard]] std::uint64_t window_bytes() const noexcept override { return window_; }
   [[nodiscard]] std::uint64_t pacing_bytes_per_sec() const noexcept override { return pacing_; }
@@ -126,6 +127,9 @@ class Bbr final : public CongestionControl {
 
   // ProbeBw and ProbeRtt.
   std::size_t phase_ = 0;
+  // After streams were added: probing above the estimate goes on for as long as it brings more.
+  bool searching_ = false;
+  std::uint64_t search_bandwidth_ = 0;  // when the probe began
   std::uint64_t phase_start_ns_ = 0;
   std::uint64_t probe_rtt_done_ns_ = 0;
   std::uint64_t probe_rtt_round_ = 0;

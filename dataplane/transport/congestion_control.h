@@ -40,6 +40,10 @@ class CongestionControl {
   // Packets declared lost turned out to have arrived.
   virtual void on_spurious_loss(std::uint64_t bytes) noexcept = 0;
 
+  // The group sends on more streams now: where paths are limited each by itself there is more to be had, and sooner found
+  // than by the next ordinary probe.  A hint; nothing need be there.
+  virtual void on_streams_added(std::uint64_t now_ns) noexcept { (void)now_ns; }
+
   [[nodiscard]] virtual std::uint64_t window_bytes() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t pacing_bytes_per_sec() const noexcept = 0;
 

@@ -38,6 +38,7 @@ class CongestionGroup {
   void on_settled(std::uint64_t bytes) noexcept { in_flight_bytes_ -= bytes; }
   void on_acked(std::uint64_t now_ns, const SentPacket& packet) noexcept {
     last_acked_ns_ = now_ns;
+    if (packet.app_limited) limited_bytes_ += packet.bytes;
     sampler_.on_acked(now_ns, packet);
   }
   // One ACK of one stream has been taken apart.
@@ -52,6 +53,9 @@ class CongestionGroup {
   [[nodiscard]] CongestionControl& control() noexcept { return *control_; }
   [[nodiscard]] const CongestionControl& control() const noexcept { return *control_; }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept { return in_flight_bytes_; }
+  [[nodiscard]] std::uint64_t acked_bytes() const noexcept { return sampler_.delivered_bytes(); }
+  // Of these, sent while there was too little to send.
+  [[nodiscard]] std::uint64_t limited_bytes() const noexcept { return limited_bytes_; }
   // When any stream of the group last had something acknowledged.
   [[nodiscard]] std::uint64_t last_acked_ns() const noexcept { return last_acked_ns_; }
 
@@ -61,6 +65,7 @@ class CongestionGroup {
   Pacer pacer_;
   std::uint64_t in_flight_bytes_ = 0;
   std::uint64_t last_acked_ns_ = 0;
+  std::uint64_t limited_bytes_ = 0;
 };
 
 }  // namespace dwcp

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,6 +36,9 @@
 #include "dataplane/transport/parity.h"
 #include "dataplane/transport/repair_queue.h"
 #include "dataplane/transport/stream.h"
+#include "dataplane/transport/stream_scaler.h"
+#include "dataplane/transport/stream_shares.h"
+#include "dataplane/transport/stream_turns.h"
 #include "dataplane/wire/drop_reason.h"
 
 namespace dwcp {
@@ -49,7 +53,9 @@ enum class Coupling : std::uint8_t {
 struct LaneConfig {
   std::uint32_t datagram_bytes = 1472;           // UDP payload the port can send and receive
   std::uint32_t datagram_bytes_start = PathMtu::kStartBytes;  // what a stream starts with: see path_mtu.h
-  std::uint32_t streams = 1;                     // that we send on
+  std::uint32_t streams = 1;                     // that we send on at first
+  std::uint32_t streams_min = 0;                 // never fewer; 0 = always `streams`
+  std::uint32_t streams_max = 0;                 // never more; 0 = always `streams`
   Coupling coupling = Coupling::kLink;
   std::uint32_t flows_max = 16;                  // opened by each side
   std::size_t rx_arena_bytes = 64U << 20;        // cells for frames being received
@@ -62,6 +68,10 @@ struct LaneConfig {
   CongestionKind congestion = CongestionKind::kBbr;
   bool ecn = true;                               // send ECT(0) where a path proves to carry it
   std::uint32_t tail_parity_max_percent = 20;    // of a frame marked FrameBody::tail; 0 = none.  What comes is always used
+
+  [[nodiscard]] ScalerLimits stream_limits() const noexcept {
+    return {.min = streams_min == 0 ? streams : streams_min, .initial = streams, .max = streams_max == 0 ? streams : streams_max};
+  }
 };
 
 // What the hello settled.
@@ -126,7 +136,8 @@ struct LaneCounters {
 // A session's streams and the groups they belong to.
 struct Streams {
   std::vector<std::unique_ptr<CongestionGroup>> groups;
-  std::vector<std::unique_ptr<Stream>> all;  // the first LaneConfig::streams are sent on; the rest only receive
+  std::vector<std::unique_ptr<Stream>> all;  // the first `sending` may be sent on; the rest only receive
+  std::size_t sending = 0;
 
   [[nodiscard]] bool empty() const noexcept { return all.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return all.size(); }
@@ -173,6 +184,9 @@ class Lane final : private SentSink {
   void close_flow(FlowId flow) noexcept;
   // Says CLOSE to the peer in the next three packets; flows are the caller's to end.
   void close(EndReason reason) noexcept;
+  // Sends on no fewer and no more streams from now on, at most LaneConfig::streams_max; those beyond close without losing
+  // anything, new ones carry data once their path has answered.
+  void set_streams(std::uint32_t min, std::uint32_t max) noexcept;
   // A router says that the stream's path carries no more than this UDP payload: see path_mtu.h.  What is to be repaired
   // is cut anew.
   void on_mtu_report(std::uint64_t now_ns, StreamId stream, std::uint32_t bytes) noexcept;
@@ -189,6 +203,10 @@ class Lane final : private SentSink {
   [[nodiscard]] std::uint32_t datagram_bytes() const noexcept { return datagram_bytes_; }
   [[nodiscard]] std::span<const std::unique_ptr<Stream>> streams() const noexcept { return streams_.all; }
   [[nodiscard]] std::size_t streams_active() const noexcept;
+  // What stream `stream` carries beside the one that carries most: see StreamShares.
+  [[nodiscard]] double share(std::size_t stream) const noexcept { return shares_.share(stream); }
+  // How many there are to be, and what led there.
+  [[nodiscard]] const StreamScaler& scaler() const noexcept { return scaler_; }
   [[nodiscard]] std::uint64_t last_received_ns() const noexcept { return last_received_ns_; }
   [[nodiscard]] bool closed_by_peer() const noexcept { return closed_by_peer_; }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept;
@@ -259,7 +277,8 @@ class Lane final : private SentSink {
   void grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept;
 
   // lane_transmit.cc
-  [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
+  // `turn`: it may carry data.  Sets `data_sent_` when it did.
+  [[nodiscard]] bool build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& out) noexcept;
   [[nodiscard]] bool build_mtu_probe(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept;
   std::size_t put_header(Stream& stream, TxDatagram& out) noexcept;
   void finish(std::uint64_t now_ns, Stream& stream, SentPacket& record, std::size_t size, bool eliciting, TxDatagram& out) noexcept;
@@ -300,6 +319,18 @@ class Lane final : private SentSink {
                                             std::span<std::uint8_t> missing) const noexcept;
   [[nodiscard]] bool recover(RxFrame& frame) noexcept;
   void release_rx_parity(RxFrame& frame) noexcept;
+  // lane_streams.cc
+  void begin_streams(std::uint64_t now_ns) noexcept;
+  void tend_streams(std::uint64_t now_ns) noexcept;
+  void apply_stream_target() noexcept;
+  void open_stream() noexcept;
+  void close_stream() noexcept;
+  [[nodiscard]] bool may_send(std::uint64_t now_ns, Stream& stream) noexcept;
+  [[nodiscard]] bool group_in_use(std::size_t group) const noexcept;
+  template <typename Visit>
+  void for_each(std::uint64_t streams, Visit visit) const noexcept {
+    for (; streams != 0; streams &= streams - 1) visit(streams_[static_cast<std::size_t>(std::countr_zero(streams))]);
+  }
 
   // lane_flows.cc
   [[nodiscard]] Flow* find(FlowId id) noexcept;
@@ -323,8 +354,18 @@ class Lane final : private SentSink {
 
   SentPagePool sent_pages_;
   Streams streams_;
-  std::size_t stream_turn_ = 0;   // whose turn it is to send
-  std::size_t stream_run_ = 0;    // packets it has sent in this turn
+  StreamScaler scaler_;
+  StreamShares shares_;
+  StreamTurns turns_;
+  std::uint64_t sending_ = 0;     // bit i: stream i is not idle, or was not lately
+  std::uint64_t receiving_ = 0;   // bit i: something came on stream i
+  std::uint64_t tend_due_ns_ = 0;
+  std::uint64_t last_acked_ns_ = 0;  // on any stream
+  std::size_t active_seen_ = 0;   // streams, when last tended
+  std::uint64_t delivered_bytes_ = 0;  // of frames, acknowledged for the first time
+  Pacer rate_cap_;                // of the lane, where its streams are no group that could keep to it
+  bool data_sent_ = false;        // by the last build()
+  bool copy_follows_ = false;     // what it sent is queued once more
   bool acks_due_ = false;         // in this transmit(): they go with the next packet built
 
   CellPool rx_cells_;

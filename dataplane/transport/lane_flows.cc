@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "dataplane/transport/bbr.h"
 #include "dataplane/transport/lane.h"
 
 namespace dwcp {
@@ -31,35 +30,9 @@ Lane::Lane(const LaneConfig& config)
       events_(config.rx_frames_max + config.tx_frames_max + 2 * flow_places(config) + 1) {
   // Every flow's first window must be covered by the arena, for a peer may use all of them at once.
   DWCP_ASSERT(window_initial(config) * flow_places(config) <= config.rx_arena_bytes);
-  DWCP_ASSERT(config.streams >= 1 && config.streams <= wire::kStreamsMax);
+  const ScalerLimits limits = config.stream_limits();
+  DWCP_ASSERT(limits.min >= 1 && limits.min <= limits.initial && limits.initial <= limits.max && limits.max <= wire::kStreamsMax);
   for (Flow& flow : flows_) flow.rx_slots.resize(wire::kFramesPerFlowMax);
-}
-
-Streams Lane::make_streams(const LaneSession& session) {
-  Streams streams;
-  const PathMtu mtu(std::min(config_.datagram_bytes, session.peer_datagram_bytes), config_.datagram_bytes_start);
-  const std::uint32_t datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
-  const std::size_t groups = config_.coupling == Coupling::kLink ? 1 : config_.streams;
-  for (std::size_t i = 0; i < groups; ++i) {
-    BbrConfig bbr;
-    bbr.datagram_bytes = datagram_bytes;
-    // The first window is so many packets of the size that streams start with.
-    bbr.initial_window_packets = bbr.initial_window_packets * std::min(datagram_bytes, config_.datagram_bytes_start) / datagram_bytes;
-    bbr.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec / groups;
-    bbr.seed = session.seed + i;
-    streams.groups.push_back(std::make_unique<CongestionGroup>(std::make_unique<Bbr>(bbr)));
-  }
-  const std::size_t count = std::min<std::size_t>(std::max(config_.streams, session.peer_streams), wire::kStreamsMax);
-  for (std::size_t i = 0; i < count; ++i) {
-    CongestionGroup& group = *streams.groups[i % groups];
-    streams.all.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, group, mtu));
-    if (config_.ecn) streams.all.back()->enable_ecn();
-  }
-  // The hello has proven that the peer is there, so one stream carries data from the first packet on; the others prove their
-  // paths first.
-  streams[0].open_active();
-  for (std::size_t i = 1; i < config_.streams; ++i) streams[i].open();
-  return streams;
 }
 
 Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams streams) noexcept {
@@ -68,7 +41,7 @@ Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams st
   datagram_bytes_ = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
   std::swap(streams_, streams);
   for (const auto& stream : streams_.all) stream->begin(now_ns);
-  stream_turn_ = stream_run_ = 0;
+  begin_streams(now_ns);
   repairs_.clear();
   next_local_flow_ = session.opens_odd_flows ? 1 : 2;
   peer_flow_highest_ = 0;
@@ -276,6 +249,7 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
       continue;
     }
     frame.acked_bytes += added;
+    delivered_bytes_ += added;
     Flow* flow = find(frame.flow);
     if (flow != nullptr) flow->tx_acked_bytes += added;
     if (frame.acked_bytes != frame.body->bytes) continue;
@@ -370,13 +344,17 @@ std::uint64_t Lane::in_flight_bytes() const noexcept {
 
 std::uint64_t Lane::window_bytes() const noexcept {
   std::uint64_t sum = 0;
-  for (const auto& group : streams_.groups) sum += group->control().window_bytes();
+  for (std::size_t i = 0; i < streams_.groups.size(); ++i) {
+    if (group_in_use(i)) sum += streams_.groups[i]->control().window_bytes();
+  }
   return sum;
 }
 
 std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
   std::uint64_t sum = 0;
-  for (const auto& group : streams_.groups) sum += group->control().bandwidth_bytes_per_sec();
+  for (std::size_t i = 0; i < streams_.groups.size(); ++i) {
+    if (group_in_use(i)) sum += streams_.groups[i]->control().bandwidth_bytes_per_sec();
+  }
   return sum;
 }
 
@@ -390,12 +368,13 @@ std::uint64_t Lane::smoothed_rtt_ns() const noexcept {
 
 std::uint64_t Lane::backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept {
   std::uint64_t rtt_ns = 0;
-  for (const auto& stream : streams_.all) {
-    if (stream->rtt().sampled()) rtt_ns = std::max(rtt_ns, stream->rtt().smoothed_ns());
-  }
+  for_each(sending_, [&](const Stream& stream) {
+    if (stream.rtt().sampled()) rtt_ns = std::max(rtt_ns, stream.rtt().smoothed_ns());
+  });
   std::uint64_t sum = 0;
-  for (const auto& group : streams_.groups) {
-    const CongestionControl& congestion = group->control();
+  for (std::size_t i = 0; i < streams_.groups.size(); ++i) {
+    if (!group_in_use(i)) continue;
+    const CongestionControl& congestion = streams_.groups[i]->control();
     const auto bandwidth = static_cast<double>(congestion.bandwidth_bytes_per_sec()) * 1e-9;
     const auto backlog = static_cast<std::uint64_t>(bandwidth * static_cast<double>(backlog_ns));
     const auto path = static_cast<std::uint64_t>(bandwidth * static_cast<double>(rtt_ns));
@@ -404,12 +383,6 @@ std::uint64_t Lane::backlog_limit_bytes(std::uint64_t backlog_ns) const noexcept
   const auto sending = std::count_if(flows_.begin(), flows_.end(), [](const Flow& flow) { return flow.tx_frames != 0; });
   // One frame under way and one behind it, at the least.
   return 2 * wire::kFrameBytesMax + sum / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(sending, 1));
-}
-
-std::size_t Lane::streams_active() const noexcept {
-  return static_cast<std::size_t>(std::count_if(streams_.all.begin(), streams_.all.end(), [](const auto& stream) {
-    return stream->state() == StreamState::kActive;
-  }));
 }
 
 std::uint64_t Lane::flow_acked_bytes(FlowId id) noexcept {

@@ -52,6 +52,7 @@ DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> dat
   Received packet{.stream = stream,
                   .rest = datagram.subspan(sizeof(header), datagram.size() - sizeof(header) - wire::kSealBytes)};
   if (const DropReason reason = take_chunks(now_ns, packet); reason != DropReason::kNone) return drop(reason);
+  receiving_ |= std::uint64_t{1} << header.stream;
   ++stream.counters().packets_received;
   stream.counters().bytes_received += datagram.size();
   stream.received().on_received(now_ns, number, packet.ack_eliciting,

@@ -14,9 +14,6 @@ namespace {
 
 // A second DATA chunk in a packet is worth its header only for this many bytes.
 constexpr std::size_t kSecondRangeMin = 64;
-// Packets a stream sends before it is the next one's turn: long enough that receivers see runs they can batch, short enough
-// that the streams' loads stay even within a frame.
-constexpr std::size_t kStreamRun = 8;
 // An ACK leaves room for data behind it; more ranges than fit wait for the next.
 constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::AckRange) + sizeof(wire::AckEcnCounts);
 // Ranges said in every ACK, and more only as far down as there is news.
@@ -24,43 +21,50 @@ constexpr std::size_t kAckRangesUsual = 32;
 
 }  // namespace
 
+// Every stream is asked at least once before nothing is left to send: pings, probes and ACKs wait for no turn.
 std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) noexcept {
   if (!active_) return 0;
   acks_due_ = ack_due(now_ns);
   std::size_t n = 0;
   std::size_t refused = 0;
-  std::size_t at = stream_turn_;
-  while (n < batch.size() && refused < config_.streams) {
-    if (!build(now_ns, streams_[at], batch[n])) {
-      ++refused;
-      at = (at + 1) % config_.streams;
+  bool held = false;  // a stream could carry data, but has had its share
+  std::size_t at = turns_.at();
+  while (n < batch.size()) {
+    const bool turn = turns_.has_credit(at);
+    if ((sending_ >> at & 1) != 0 && build(now_ns, streams_[at], turn, batch[n])) {
+      ++n;
+      refused = 0;
+      held = false;
+      if (turn && data_sent_) turns_.spend(at, copy_follows_ || parity_turn_over_), at = turns_.at();
+      parity_turn_over_ = false;
       continue;
     }
-    ++n;
+    held = held || (!turn && may_send(now_ns, streams_[at]));
+    at = turns_.after(at);
+    if (++refused < turns_.streams()) continue;
+    if (!held || !data_waiting()) break;
+    turns_.new_round();
     refused = 0;
-    // Turns go on where they were when pacing cut them short, or the first stream would get them all.
-    stream_run_ = at == stream_turn_ ? stream_run_ + 1 : 1;
-    stream_turn_ = at;
-    if (stream_run_ < kStreamRun && !parity_turn_over_) continue;
-    parity_turn_over_ = false;
-    stream_run_ = 0;
-    stream_turn_ = at = (at + 1) % config_.streams;
+    held = false;
   }
   return n;
 }
 
 bool Lane::ack_due(std::uint64_t now_ns) const noexcept {
-  return std::any_of(streams_.all.begin(), streams_.all.end(), [now_ns](const auto& s) { return s->received().due(now_ns); });
+  bool due = false;
+  for_each(receiving_, [&](const Stream& stream) { due = due || stream.received().due(now_ns); });
+  return due;
 }
 
-bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept {
+bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& out) noexcept {
   if (stream.state() == StreamState::kIdle) return false;
+  data_sent_ = copy_follows_ = false;
   if (stream.probes_pending() == 0 && build_mtu_probe(now_ns, stream, out)) return true;
-  const bool may_send = stream.may_send(now_ns);
+  const bool sendable = may_send(now_ns, stream);
   const bool waiting = data_waiting();
-  if (may_send && !waiting) stream.on_app_limited();
-  const bool data = may_send && waiting;
-  const bool control = may_send && control_waiting();
+  if (sendable && !waiting) stream.on_app_limited();
+  const bool data = sendable && waiting && turn;
+  const bool control = sendable && control_waiting();
   const bool probe = stream.probes_pending() != 0;
   const bool closing = closes_pending_ != 0;
   const bool ping = now_ns >= std::min(stream.probe_due_ns(), stream.last_eliciting_sent_ns() + config_.keepalive_ns);
@@ -79,13 +83,14 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
 
   if (ack) size += put_acks(now_ns, room());
   const std::size_t before = size;
-  if ((may_send || probe) && !closing) {
+  if ((sendable || probe) && !closing) {
     size += put_resets(record, room());
     size += put_credits(record, room());
-    const std::size_t parity = put_parity(record, room(), size == sizeof(header));
+    const std::size_t parity = data || probe ? put_parity(record, room(), size == sizeof(wire::PacketHeader)) : 0;
     size += parity;
     // Behind a copy of a small frame there is room; behind a parity symbol next to none.
-    if (parity == 0 || record.range_count != 0) size += put_data(record, room());
+    if ((data || probe) && (parity == 0 || record.range_count != 0)) size += put_data(record, room());
+    data_sent_ = parity != 0 || record.range_count != 0;
   }
   if (closing) {
     *reinterpret_cast<wire::CloseChunk*>(out.data + size) = {static_cast<std::uint8_t>(wire::ChunkType::kClose),
@@ -100,15 +105,13 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept
   }
   if (probe) stream.take_probe();
   finish(now_ns, stream, record, size, eliciting, out);
-  // A copy follows (see Lane::repair): on another stream, and perhaps another path.
-  if (record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy) stream_run_ = kStreamRun;
   return true;
 }
 
 // A packet that says nothing and is as large as the path may be found to carry.  No ACK rides on it, since it may well be
 // lost.
 bool Lane::build_mtu_probe(std::uint64_t now_ns, Stream& stream, TxDatagram& out) noexcept {
-  if (now_ns < stream.mtu().probe_due_ns() || closes_pending_ != 0 || !stream.may_send(now_ns)) return false;
+  if (now_ns < stream.mtu().probe_due_ns() || closes_pending_ != 0 || !may_send(now_ns, stream)) return false;
   const std::uint32_t bytes = stream.take_mtu_probe(now_ns);
   if (bytes == 0) return false;
   DWCP_DCHECK(bytes <= out.capacity);
@@ -137,22 +140,23 @@ void Lane::finish(std::uint64_t now_ns, Stream& stream, SentPacket& record, std:
   out.length = static_cast<std::uint32_t>(size);
   out.stream = stream.id();
   out.path = stream.path();
+  // A copy follows (see Lane::repair): on another stream, and perhaps another path.
+  copy_follows_ = record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy;
+  if (eliciting) rate_cap_.on_sent(now_ns, size);
   stream.on_sent(now_ns, record, size, eliciting);
   out.ecn = record.ect ? Ecn::kEct0 : Ecn::kNotEct;
-  // A copy follows (see Lane::repair): on another stream, and perhaps another path.
-  if (record.range_count != 0 && record.ranges[0].losses >= kLossesForCopy) stream_run_ = kStreamRun;
 }
 
 // Says what has come on every stream, as far as there is room; what does not fit stays due for the next packet.
 std::size_t Lane::put_acks(std::uint64_t now_ns, std::span<std::uint8_t> room) noexcept {
   std::size_t size = 0;
   acks_due_ = false;
-  for (const auto& stream : streams_.all) {
-    if (!stream->received().wanted()) continue;
-    const std::size_t put = put_ack(now_ns, *stream, room.subspan(size));
-    if (put == 0 && stream->received().due(now_ns)) acks_due_ = true;
+  for_each(receiving_, [&](Stream& stream) {
+    if (!stream.received().wanted()) return;
+    const std::size_t put = put_ack(now_ns, stream, room.subspan(size));
+    if (put == 0 && stream.received().due(now_ns)) acks_due_ = true;
     size += put;
-  }
+  });
   return size;
 }
 
@@ -360,25 +364,29 @@ void Lane::queue_probe(Stream& stream) noexcept {
 }
 
 void Lane::on_time(std::uint64_t now_ns) noexcept {
-  for (const auto& stream : streams_.all) {
-    stream->on_time(now_ns, *this);
-    if (stream->looks_dead()) stream->fail(now_ns, *this);
-  }
+  if (!active_) return;
+  for (const auto& group : streams_.groups) last_acked_ns_ = std::max(last_acked_ns_, group->last_acked_ns());
+  for_each(sending_, [&](Stream& stream) {
+    stream.on_time(now_ns, *this);
+    if (stream.looks_dead(last_acked_ns_)) stream.fail(now_ns, *this);
+  });
+  if (now_ns >= tend_due_ns_) tend_streams(now_ns);
 }
 
 std::uint64_t Lane::deadline_ns() const noexcept {
   if (!active_) return kNever;
   std::uint64_t least = kNever;
   const bool waiting = const_cast<Lane*>(this)->data_waiting() || control_waiting();
-  for (const auto& stream : streams_.all) {
-    least = std::min({least, stream->timer_ns(), stream->received().deadline_ns()});
-    if (stream->state() == StreamState::kIdle) continue;
-    least = std::min({least, stream->probe_due_ns(), stream->last_eliciting_sent_ns() + config_.keepalive_ns});
-    if (stream->probes_pending() != 0) return 0;
-    if (!stream->window_open()) continue;
-    const std::uint64_t wanted_ns = waiting ? 0 : stream->mtu().probe_due_ns();
-    if (wanted_ns != kNever) least = std::min(least, std::max(wanted_ns, stream->pacing_next_ns()));
-  }
+  for_each(receiving_, [&](const Stream& stream) { least = std::min(least, stream.received().deadline_ns()); });
+  for_each(sending_, [&](const Stream& stream) {
+    least = std::min(least, stream.timer_ns());
+    if (stream.state() == StreamState::kIdle) return;
+    least = std::min({least, stream.probe_due_ns(), stream.last_eliciting_sent_ns() + config_.keepalive_ns});
+    if (stream.probes_pending() != 0) least = 0;
+    if (!stream.window_open()) return;
+    const std::uint64_t wanted_ns = waiting ? 0 : stream.mtu().probe_due_ns();
+    if (wanted_ns != kNever) least = std::min(least, std::max({wanted_ns, stream.pacing_next_ns(), rate_cap_.next_ns()}));
+  });
   return least;
 }
 

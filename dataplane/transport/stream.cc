@@ -28,6 +28,7 @@ void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes
   packet.state = SentState::kOutstanding;
   packet.ect = ecn_.on_sent(now_ns, sent_.next() - 1, rtt_.pto_ns(kPeerAckDelayMaxNs));
   counters_.ecn_packets_sent += packet.ect;
+  if (in_flight_bytes_ == 0) in_flight_since_ns_ = now_ns;
   in_flight_bytes_ += bytes;
   group_.on_sent(packet);
   last_eliciting_sent_ns_ = now_ns;
@@ -84,7 +85,8 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       acked_.pop_front();
     }
   }
-  sample.lost_bytes = detect_losses(now_ns, others_heard, sink);
+  const std::uint64_t lost_bytes = detect_losses(now_ns, others_heard, sink);
+  if (!limited_) sample.lost_bytes = lost_bytes;
   if (raised) take_ecn(ecn, sample);
   if (sample.acked_bytes != 0) {
     if (pto_count_ >= EcnValidator::kSilentPtos) ecn_.restart(sent_.next());
@@ -152,6 +154,12 @@ void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPa
 std::uint64_t Stream::loss_delay_ns() const noexcept {
   const std::uint64_t rtt = std::max(rtt_.smoothed_ns(), rtt_.latest_ns());
   return std::max(rtt * reorder_rtt_eighths_ / 8, RttEstimator::kGranularityNs);
+}
+
+bool Stream::silent_for(std::uint64_t ptos, std::uint64_t others_acked_ns) const noexcept {
+  if (in_flight_bytes_ == 0 || (state_ != StreamState::kActive && state_ != StreamState::kClosing)) return false;
+  const std::uint64_t silent_since_ns = std::max(last_acked_ns_, in_flight_since_ns_);
+  return others_acked_ns >= silent_since_ns + ptos * rtt_.pto_ns(kPeerAckDelayMaxNs);
 }
 
 // Something of another stream of the group was acknowledged not long ago.
@@ -256,10 +264,21 @@ void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
   set_timer();
 }
 
+void Stream::open(bool elsewhere) noexcept {
+  if (state_ == StreamState::kIdle) {
+    if (elsewhere && sent_.next() != 0) ++path_;
+    pto_count_ = 0;
+    probe_due_ns_ = 0;
+    probe_interval_ns_ = kProbeMinNs;
+  }
+  state_ = next_state(state_, StreamEvent::kOpen);
+}
+
 void Stream::close(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kClose);
   mtu_.path_down();
   if (state_ == StreamState::kIdle) lose_all(sink);
+  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
   set_timer();
 }
 
@@ -279,7 +298,7 @@ void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
   if (now_ns < timer_ns_) return;
   if (loss_time_ns_ <= now_ns) {
     const std::uint64_t lost_bytes = detect_losses(now_ns, hears_others(now_ns), sink);
-    if (lost_bytes != 0) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
+    if (lost_bytes != 0 && !limited_) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
     forget_settled(now_ns);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;

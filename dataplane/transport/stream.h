@@ -7,8 +7,8 @@
 //     kIdle ─────────────▶ kProbing ─────────────▶ kActive ───────────────────▶ kClosing
 //       ▲                    ▲    │ close()          │ fail()                      │
 //       │                    │    └──▶ kIdle         │ nothing acknowledged for    │ all settled, or fail()
-//       │                    └───────────────────────┘ kDeadPtos PTOs while others │
-//       │                       a new path, and wait   of its group get through    │
+//       │                    └───────────────────────┘ kDeadPtos PTOs while other  │
+//       │                       a new path, and wait   streams get through         │
 //       └──────────────────────────────────────────────────────────────────────────┘
 //
 // Only active streams carry data.  A probing one sends a ping now and then; whoever answers makes it active.  A failed one
@@ -120,8 +120,11 @@ class Stream {
   // The peer's AckTracker::kDelayMaxNs, and room for its loop's sleep.
   static constexpr std::uint64_t kPeerAckDelayMaxNs = 5 * kNsPerMs;
 
-  // PTOs without an answer after which a stream is dead, when others of its group are answered.
-  static constexpr std::uint32_t kDeadPtos = 3;
+  // What was sent goes unanswered for this many PTOs (not backed off) while others go on being answered: after one the stream
+  // is given no more data, lest what it holds fills the window of all; after three it is dead.  A false verdict costs a repair
+  // and a round trip, a late one stalls what the stream holds.
+  static constexpr std::uint64_t kSuspectPtos = 1;
+  static constexpr std::uint64_t kDeadPtos = 3;
   // Pings of a probing stream: the first at once, then ever rarer.
   static constexpr std::uint64_t kProbeMinNs = 250 * kNsPerMs;
   static constexpr std::uint64_t kProbeMaxNs = 4 * kNsPerSec;
@@ -134,7 +137,8 @@ class Stream {
 
   // --- Life ----------------------------------------------------------------------------------------------------------
   [[nodiscard]] StreamState state() const noexcept { return state_; }
-  void open() noexcept { state_ = next_state(state_, StreamEvent::kOpen); }
+  // `elsewhere`: one that was used before takes another path.
+  void open(bool elsewhere = false) noexcept;
   // Opened on a path known to work.
   void open_active() noexcept { state_ = next_state(next_state(state_, StreamEvent::kOpen), StreamEvent::kAcked); }
   // The session begins.
@@ -145,11 +149,10 @@ class Stream {
   // May send ECT(0) where its path proves to carry it; before the first packet.
   void enable_ecn() noexcept { ecn_.enable(); }
   [[nodiscard]] EcnState ecn_state() const noexcept { return ecn_.state(); }
-  // Nothing gets through while it does elsewhere: see kDeadPtos.
-  [[nodiscard]] bool looks_dead() const noexcept {
-    return state_ == StreamState::kActive && pto_count_ >= kDeadPtos && group_.last_acked_ns() > last_acked_ns_ &&
-           group_.last_acked_ns() >= last_eliciting_sent_ns_;
-  }
+  // Nothing gets through while it does elsewhere, where something was acknowledged at `others_acked_ns`.  When nothing gets
+  // through anywhere, nobody is to blame.
+  [[nodiscard]] bool looks_suspect(std::uint64_t others_acked_ns) const noexcept { return silent_for(kSuspectPtos, others_acked_ns); }
+  [[nodiscard]] bool looks_dead(std::uint64_t others_acked_ns) const noexcept { return silent_for(kDeadPtos, others_acked_ns); }
   void fail(std::uint64_t now_ns, SentSink& sink) noexcept;
   // A probing stream's next ping.
   [[nodiscard]] std::uint64_t probe_due_ns() const noexcept { return state_ == StreamState::kProbing ? probe_due_ns_ : kNever; }
@@ -197,8 +200,20 @@ class Stream {
   void on_time(std::uint64_t now_ns, SentSink& sink) noexcept;
   [[nodiscard]] std::uint64_t timer_ns() const noexcept { return timer_ns_; }
 
+  // Idle: gives back records that nothing is waited for any more.
+  void rest(std::uint64_t now_ns) noexcept {
+    forget_settled(now_ns);
+    sent_.release_page();
+  }
+
+  // Idle, with nothing held.
+  [[nodiscard]] bool at_rest() const noexcept { return state_ == StreamState::kIdle && sent_.base() == sent_.next(); }
+
   // The session is over: gives all records back to the lane's pool, on the lane's thread.
   void forget_all() noexcept { sent_.erase_below(sent_.next()); sent_.release_page(); }
+
+  // Its losses stand out from its group's: they are its own path's, and congestion control does not hear of them.
+  void set_limited(bool limited) noexcept { limited_ = limited; }
 
   // --- State ---------------------------------------------------------------------------------------------------------
   [[nodiscard]] const RttEstimator& rtt() const noexcept { return rtt_; }
@@ -219,6 +234,7 @@ class Stream {
   void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
   // Declares lost what RFC 9002 §6.1 says is; returns the bytes congestion control is to hear of.
   std::uint64_t detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept;
+  [[nodiscard]] bool silent_for(std::uint64_t ptos, std::uint64_t others_acked_ns) const noexcept;
   [[nodiscard]] bool hears_others(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool neighbour_arrived(PacketNumber number) noexcept;
   void lose(PacketNumber number, SentSink& sink) noexcept;
@@ -238,9 +254,11 @@ class Stream {
 
   StreamState state_ = StreamState::kIdle;
   std::uint8_t path_ = 0;
+  bool limited_ = false;
   std::uint64_t probe_due_ns_ = 0;
   std::uint64_t probe_interval_ns_ = kProbeMinNs;
   std::uint64_t last_acked_ns_ = 0;
+  std::uint64_t in_flight_since_ns_ = 0;  // when what is in flight began to be sent
 
   std::uint64_t in_flight_bytes_ = 0;  // of this stream
   PacketNumber largest_acked_ = 0;

@@ -11,10 +11,11 @@ DatagramPipe::DatagramPipe(LinkProfile profile, std::uint64_t seed, std::size_t 
     : model_(std::move(profile), seed), queue_(datagrams_max) {}
 
 DropReason DatagramPipe::send(std::uint64_t now_ns, std::span<const std::uint8_t> bytes, std::uint32_t overhead_bytes,
-                              Ecn ecn) {
+                              Ecn ecn, std::uint64_t flow) {
   const Verdict verdict = model_.admit(now_ns, {.bytes = static_cast<std::uint32_t>(bytes.size()) + overhead_bytes,
                                                 .protected_bytes = overhead_bytes,
-                                                .ect = is_ect(ecn)});
+                                                .ect = is_ect(ecn),
+                                                .flow = flow});
   for (std::uint8_t copy = 0; copy < verdict.copies; ++copy) launch(verdict, bytes, overhead_bytes, verdict.ecn_after(ecn));
   return verdict.drop;
 }

@@ -31,10 +31,11 @@ class DatagramPipe {
   DatagramPipe(LinkProfile profile, std::uint64_t seed, std::size_t datagrams_max = std::size_t{1} << 20);
 
   // Copies the datagram.  overhead_bytes are the headers that go with it on the wire: they cost link time, count
-  // against the profile's mtu (less the Ethernet header) and are never corrupted.  Returns the fate, for tests that
-  // ask.
+  // against the profile's mtu (less the Ethernet header) and are never corrupted.  `flow` names the 5-tuple to a policer.
+  // Returns the fate, for tests that ask.
   DropReason send(std::uint64_t now_ns, std::span<const std::uint8_t> bytes,
-                  std::uint32_t overhead_bytes = kUdpIpv4OverheadBytes, Ecn ecn = Ecn::kNotEct);
+                  std::uint32_t overhead_bytes = kUdpIpv4OverheadBytes, Ecn ecn = Ecn::kNotEct,
+                  std::uint64_t flow = 0);
 
   // When the next datagram arrives; kNever when none is on its way.
   [[nodiscard]] std::uint64_t next_event_ns() const noexcept { return queue_.next_due_ns(); }

@@ -24,6 +24,8 @@ const char* drop_reason_name(DropReason reason) noexcept {
       return "random_loss";
     case DropReason::kBurstLoss:
       return "burst_loss";
+    case DropReason::kPoliced:
+      return "policed";
   }
   return "unknown";
 }
@@ -44,6 +46,23 @@ Ecn Verdict::ecn_after(Ecn ecn) const noexcept {
 
 std::uint64_t LinkCounters::dropped() const noexcept {
   return std::accumulate(drops.begin(), drops.end(), std::uint64_t{0});
+}
+
+LinkCounters& LinkCounters::operator+=(const LinkCounters& other) noexcept {
+  offered += other.offered;
+  offered_bytes += other.offered_bytes;
+  delivered += other.delivered;
+  delivered_bytes += other.delivered_bytes;
+  for (std::size_t i = 0; i < drops.size(); ++i) drops[i] += other.drops[i];
+  reordered += other.reordered;
+  duplicated += other.duplicated;
+  corrupted += other.corrupted;
+  ecn_marked += other.ecn_marked;
+  queue_bytes_max = std::max(queue_bytes_max, other.queue_bytes_max);
+  queued += other.queued;
+  queue_delay_ns_sum += other.queue_delay_ns_sum;
+  queue_delay_ns_max = std::max(queue_delay_ns_max, other.queue_delay_ns_max);
+  return *this;
 }
 
 LinkModel::LinkModel(LinkProfile profile, std::uint64_t seed) : rng_(seed) {
@@ -111,13 +130,14 @@ Verdict& LinkModel::drop(Verdict& verdict, DropReason reason) noexcept {
   return verdict;
 }
 
-Verdict LinkModel::admit(std::uint64_t now_ns, const FrameInfo& frame) noexcept {
+Verdict LinkModel::admit(std::uint64_t now_ns, const FrameInfo& frame) {
   Verdict verdict;
   now_ns = last_now_ns_ = std::max(now_ns, last_now_ns_);
   ++counters_.offered;
   counters_.offered_bytes += frame.bytes;
   if (profile_.mtu != 0 && frame.bytes > profile_.mtu + kEthernetHeaderBytes) return drop(verdict, DropReason::kMtu);
   if (in_blackhole(now_ns)) return drop(verdict, DropReason::kBlackhole);
+  if (!pass_policer(now_ns, frame)) return drop(verdict, DropReason::kPoliced);
   if (!pass_bottleneck(now_ns, frame, verdict)) return drop(verdict, DropReason::kQueueFull);
   if (rng_.chance(segments_[segment_].loss)) return drop(verdict, DropReason::kRandomLoss);
   if (lost_in_burst()) return drop(verdict, DropReason::kBurstLoss);
@@ -137,6 +157,21 @@ Verdict LinkModel::admit(std::uint64_t now_ns, const FrameInfo& frame) noexcept 
   counters_.delivered += verdict.copies;
   counters_.delivered_bytes += std::uint64_t{frame.bytes} * verdict.copies;
   return verdict;
+}
+
+// A token bucket per flow (RFC 2697's committed rate and burst), full at first.
+bool LinkModel::pass_policer(std::uint64_t now_ns, const FrameInfo& frame) {
+  const Policer& policer = profile_.policer;
+  if (policer.rate_bps == 0) return true;
+  const auto [at, fresh] = buckets_.try_emplace(frame.flow);
+  Bucket& bucket = at->second;
+  const double burst = static_cast<double>(policer.burst_bytes);
+  const double earned = static_cast<double>(now_ns - bucket.filled_ns) * static_cast<double>(policer.rate_bps) / 8e9;
+  bucket.bytes = fresh ? burst : std::min(burst, bucket.bytes + earned);
+  bucket.filled_ns = now_ns;
+  if (bucket.bytes < frame.bytes) return false;
+  bucket.bytes -= frame.bytes;
+  return true;
 }
 
 bool LinkModel::pass_bottleneck(std::uint64_t now_ns, const FrameInfo& frame, Verdict& verdict) noexcept {

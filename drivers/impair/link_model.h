@@ -3,8 +3,8 @@
 // often, how damaged, or why it does not.  Sans-IO: the carrier of the frames (FakeNetwork, DatagramPipe, dwcp-wan)
 // owns them and the clock.  One owner thread.  Same profile, seed and calls: same verdicts.
 //
-// A frame passes, in this order: mtu, blackhole, tail-drop queue and serialisation, loss, burst loss, delay, reorder,
-// corruption, ECN fault, duplication.  So a frame lost by chance has used the bottleneck, as on a real path.
+// A frame passes, in this order: mtu, blackhole, its flow's policer, tail-drop queue and serialisation, loss, burst loss,
+// delay, reorder, corruption, ECN fault, duplication.  So a frame lost by chance has used the bottleneck, as on a real path.
 //
 // Invariants:
 //   1. offered + duplicated == delivered + the sum of all drops.
@@ -17,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "base/ecn.h"
@@ -34,14 +35,16 @@ enum class DropReason : std::uint8_t {
   kQueueFull,   // tail drop at the bottleneck
   kRandomLoss,  // lost by itself
   kBurstLoss,   // lost with its neighbours
+  kPoliced,     // beyond the rate its flow may have
 };
-inline constexpr std::size_t kDropReasonCount = 6;
+inline constexpr std::size_t kDropReasonCount = 7;
 [[nodiscard]] const char* drop_reason_name(DropReason reason) noexcept;
 
 struct FrameInfo {
   std::uint32_t bytes = 0;                               // Ethernet frame without FCS
   std::uint32_t protected_bytes = kEthernetHeaderBytes;  // corruption spares this much at the front
   bool ect = false;                                      // the packet says it understands ECN
+  std::uint64_t flow = 0;                                // names its 5-tuple, for LinkProfile::policer
 };
 
 struct Verdict {
@@ -76,15 +79,17 @@ struct LinkCounters {
   std::uint64_t queue_delay_ns_max = 0;
 
   [[nodiscard]] std::uint64_t dropped() const noexcept;
+  // Of two links side by side; the maxima are of either.
+  LinkCounters& operator+=(const LinkCounters& other) noexcept;
 };
 
 class LinkModel {
  public:
-  // Asserts that profile_error(profile) is nullptr.
+  // Asserts that profile_error(profile) is nullptr.  With a policer, a flow's first frame allocates.
   LinkModel(LinkProfile profile, std::uint64_t seed);
 
   // A now_ns before that of an earlier call counts as the earlier one's.
-  [[nodiscard]] Verdict admit(std::uint64_t now_ns, const FrameInfo& frame) noexcept;
+  [[nodiscard]] Verdict admit(std::uint64_t now_ns, const FrameInfo& frame);
 
   // New frames meet `profile`; frames admitted before keep their time of arrival, in_order ones stay ahead.
   void reconfigure(LinkProfile profile);
@@ -112,6 +117,7 @@ class LinkModel {
   Verdict& drop(Verdict& verdict, DropReason reason) noexcept;
   bool in_blackhole(std::uint64_t now_ns) noexcept;
   void find_blackhole_edge(std::uint64_t now_ns) noexcept;
+  bool pass_policer(std::uint64_t now_ns, const FrameInfo& frame);
   bool pass_bottleneck(std::uint64_t now_ns, const FrameInfo& frame, Verdict& verdict) noexcept;
   bool lost_in_burst() noexcept;
   std::uint64_t jitter_ns(std::uint64_t depart_ns) noexcept;
@@ -133,6 +139,12 @@ class LinkModel {
   bool in_burst_ = false;
   double burst_enter_ = 0;
   double burst_leave_ = 1;
+
+  struct Bucket {
+    std::uint64_t filled_ns = 0;
+    double bytes = 0;
+  };
+  std::unordered_map<std::uint64_t, Bucket> buckets_;  // of the policer, by flow
 
   std::uint64_t jitter_start_ns_ = 0;  // the delay moves in a line from jitter_from_ to jitter_to_ in 2 * jitter_ns
   double jitter_from_ = 0;

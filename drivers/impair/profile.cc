@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kQueueBytesMin = 64 * 1024;
 constexpr std::uint64_t kRateMaxBps = 1'000'000'000'000;
+constexpr std::uint64_t kPolicerBurstMinBytes = 9018;  // the largest frame there is
 constexpr std::uint64_t kDelayMaxNs = 600 * kNsPerSec;
 
 bool is_probability(double value) noexcept {
@@ -39,6 +40,9 @@ std::uint64_t queue_limit_bytes(const LinkProfile& profile) noexcept {
 
 const char* profile_error(const LinkProfile& profile) noexcept {
   if (profile.rate_bps > kRateMaxBps) return "rate is above 1 Tb/s";
+  if (profile.policer.rate_bps > kRateMaxBps) return "rate of the policer is above 1 Tb/s";
+  if (profile.policer.rate_bps != 0 && profile.policer.burst_bytes < kPolicerBurstMinBytes)
+    return "burst of the policer is below a frame";
   if (profile.delay_ns > kDelayMaxNs) return "delay is above 600 s";
   if (profile.jitter_ns > kDelayMaxNs) return "jitter is above 600 s";
   if (profile.reorder_extra_ns > kDelayMaxNs) return "reorder delay is above 600 s";

@@ -27,6 +27,12 @@ enum class EcnFault : std::uint8_t {
   kCe,       // to CE: congestion that is none
 };
 
+// Each flow (FrameInfo::flow) may pass at this rate and no more: what comes faster is dropped, not queued.
+struct Policer {
+  std::uint64_t rate_bps = 0;     // bits of Ethernet frame per second; 0 = off
+  std::uint64_t burst_bytes = 0;  // a flow that paused may send this much at once; at least a frame
+};
+
 // Frames offered in [start_ns, end_ns) vanish.  Frames accepted before still arrive.
 struct Blackhole {
   std::uint64_t start_ns = 0;
@@ -43,6 +49,8 @@ struct LinkChange {
 };
 
 struct LinkProfile {
+  Policer policer{};
+
   // The bottleneck: frames wait in one tail-drop queue and are sent one after the other.
   std::uint64_t rate_bps = 0;     // bits of Ethernet frame without FCS per second; 0 = unlimited, no queue
   std::uint64_t queue_bytes = 0;  // frame bytes waiting or being sent; 0 = rate * 2 * delay, at least 64 KiB

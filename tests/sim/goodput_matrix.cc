@@ -77,7 +77,7 @@ Figures measure(const Cell& cell) {
     rates.push_back((arrived() - bytes) / (static_cast<double>(interval_ns) * bytes_per_ns * payload_share));
   }
   const LaneCounters& after = from.lane().counters();
-  const LinkCounters& link = world.pipe(0).counters();
+  const LinkCounters link = world.pipe(0).counters();
   const double sent = static_cast<double>(after.data_bytes_sent - before.data_bytes_sent);
   const double repaired = static_cast<double>(after.repair_bytes_sent - before.repair_bytes_sent) / sent;
   const double lost =

@@ -196,7 +196,7 @@ void Side::take_events(std::uint64_t now_ns) {
   }
 }
 
-void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
+void Side::pump(std::uint64_t now_ns, PathBundle& in, PathBundle& out) {
   while (const auto delivery = in.receive(now_ns)) (void)lane_.receive(now_ns, delivery->bytes, delivery->ecn);
   take_events(now_ns);
   submit_offers();
@@ -208,7 +208,8 @@ void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
     if (setup_.datagram_down && setup_.datagram_down(side, datagram)) continue;
     if (setup_.path_bytes && datagram.length > setup_.path_bytes(now_ns, side, datagram.stream, datagram.path)) continue;
     const DropReason fate =
-        out.send(now_ns, {datagram.data, datagram.length}, DatagramPipe::kUdpIpv4OverheadBytes, datagram.ecn);
+        out.send(now_ns, {datagram.data, datagram.length},
+                 flow_name(lane_.session().local_session, datagram.stream, datagram.path), datagram.ecn);
     if (fate == DropReason::kMtu && setup_.too_big_reports) {
       lane_.on_mtu_report(now_ns, datagram.stream, out.link().profile().mtu - kIpv4UdpBytes);
     }
@@ -217,8 +218,10 @@ void Side::pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out) {
 }
 
 LanePair::LanePair(const PairSetup& setup) : setup_(setup) {
-  pipes_[0] = std::make_unique<DatagramPipe>(setup.forward, setup.seed * 4 + 1);
-  pipes_[1] = std::make_unique<DatagramPipe>(setup.backward, setup.seed * 4 + 2);
+  std::vector<LinkProfile> forward = {setup.forward};
+  forward.insert(forward.end(), setup.forward_more.begin(), setup.forward_more.end());
+  pipes_[0] = std::make_unique<PathBundle>(forward, setup.seed * 4 + 1);
+  pipes_[1] = std::make_unique<PathBundle>(std::vector{setup.backward}, setup.seed * 4 + 2);
   for (std::uint32_t i = 0; i < 2; ++i) sides_[i] = std::make_unique<Side>(setup_, session(i));
 }
 
@@ -228,7 +231,7 @@ LaneSession LanePair::session(std::uint32_t side) const noexcept {
   session.remote_session = 101 + 2 * epoch_ - side;
   session.opens_odd_flows = side == 0;
   session.peer_flows_max = setup_.lane.flows_max;
-  session.peer_streams = setup_.lane.streams;
+  session.peer_streams = setup_.lane.stream_limits().max;
   session.peer_window_bytes = Lane::window_initial(setup_.lane);
   session.peer_frame_window = Lane::frame_window(setup_.lane);
   session.seed = setup_.seed;

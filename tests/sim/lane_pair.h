@@ -20,7 +20,7 @@
 
 #include "base/rng.h"
 #include "dataplane/transport/lane.h"
-#include "drivers/fake/datagram_pipe.h"
+#include "drivers/fake/path_bundle.h"
 
 namespace dwcp::sim {
 
@@ -29,6 +29,8 @@ struct PairSetup {
   LaneConfig lane{};
   LinkProfile forward{};  // side 0 -> side 1
   LinkProfile backward{};
+  // More paths beside `forward`, among which each 5-tuple has one by hash.
+  std::vector<LinkProfile> forward_more{};
   std::uint64_t poll_ns = 50 * kNsPerUs;  // the lcore loop wakes no more often than this
   // Packets that vanish by their 5-tuple: a path of one stream that is down.  Null: none.
   std::function<bool(std::uint64_t now_ns, std::size_t side, StreamId stream, std::uint8_t path)> path_down{};
@@ -71,7 +73,7 @@ class Side {
   // Abandons the session, takes back all it held, checks that the lane is drained, and begins another.
   void restart(std::uint64_t now_ns, const LaneSession& session);
 
-  void pump(std::uint64_t now_ns, DatagramPipe& in, DatagramPipe& out);
+  void pump(std::uint64_t now_ns, PathBundle& in, PathBundle& out);
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept;
 
   [[nodiscard]] std::uint64_t frames_delivered(FlowId flow) const;
@@ -117,7 +119,7 @@ class LanePair {
   explicit LanePair(const PairSetup& setup);
 
   [[nodiscard]] Side& side(std::size_t i) noexcept { return *sides_[i]; }
-  [[nodiscard]] DatagramPipe& pipe(std::size_t from) noexcept { return *pipes_[from]; }
+  [[nodiscard]] PathBundle& pipe(std::size_t from) noexcept { return *pipes_[from]; }
   [[nodiscard]] std::uint64_t now_ns() const noexcept { return now_ns_; }
 
   // Runs until `deadline_ns` or until stop() says so; true when stop() did.
@@ -132,10 +134,15 @@ class LanePair {
 
   PairSetup setup_;
   std::uint32_t epoch_ = 0;
-  std::array<std::unique_ptr<DatagramPipe>, 2> pipes_;
+  std::array<std::unique_ptr<PathBundle>, 2> pipes_;
   std::array<std::unique_ptr<Side>, 2> sides_;
   std::uint64_t now_ns_ = kNsPerSec;
 };
+
+// What names the 5-tuple a side sends a datagram by.
+[[nodiscard]] constexpr std::uint64_t flow_name(std::uint32_t session, StreamId stream, std::uint8_t path) noexcept {
+  return std::uint64_t{session} << 16 | std::uint64_t{path} << 8 | raw(stream);
+}
 
 // Rate in bits per second, round-trip time and loss of a symmetric path.
 [[nodiscard]] LinkProfile path(double mbps, double rtt_ms, double loss, double queue_bdp = 1.0);

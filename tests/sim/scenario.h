@@ -44,6 +44,9 @@ struct Scenario {
   std::vector<MtuChange> mtu_changes;     // by rising at_ns
   std::uint64_t forged_reports_ns = 0;    // somebody says so often that packets are too big; 0 = nobody
 
+  std::uint64_t streams_change_ns = kNever;  // after the start: both sides are told to send on `streams_to` streams
+  std::uint32_t streams_to = 0;
+
   [[nodiscard]] std::uint64_t bytes_max() const noexcept;
   // Time that must suffice, generously.
   [[nodiscard]] std::uint64_t time_max_ns() const noexcept;

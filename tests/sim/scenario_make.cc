@@ -58,6 +58,12 @@ void impair(Rng& rng, LinkProfile& profile) {
 void choose_limits(Rng& rng, PairSetup& setup) {
   LaneConfig& lane = setup.lane;
   lane.streams = rng.chance(0.5) ? 1 : static_cast<std::uint32_t>(1 + rng.below(8));
+  if (rng.chance(0.5)) {
+    lane.streams_min = static_cast<std::uint32_t>(1 + rng.below(lane.streams));
+    lane.streams_max = static_cast<std::uint32_t>(lane.streams + rng.below(9));
+  }
+  if (rng.chance(0.2)) lane.coupling = Coupling::kNone;
+  const std::uint32_t streams_most = lane.stream_limits().max;
   lane.flows_max = static_cast<std::uint32_t>(1 + rng.below(4));
   lane.datagram_bytes = rng.chance(0.5) ? 1472 : static_cast<std::uint32_t>(1200 + rng.below(8972 - 1200 + 1));
   const std::size_t places = Lane::flow_places(lane);
@@ -65,15 +71,27 @@ void choose_limits(Rng& rng, PairSetup& setup) {
   lane.rx_arena_bytes = places * wire::kFrameBytesMax * windows + rng.below(1'000'000);
   lane.rx_frames_max = places * (1 + rng.below(rng.chance(0.5) ? 8 : 200));
   lane.tx_frames_max = 1 + rng.below(rng.chance(0.5) ? 8 : 300);
-  lane.packets_max = SentPage::kRecords * (4 * lane.streams + 4 + rng.below(60));
+  lane.packets_max = SentPage::kRecords * (4 * streams_most + 4 + rng.below(60));
   // So long that the pings of all streams of both sides leave moments with nothing in flight to end at.
   lane.keepalive_ns =
-      (2 + 4 * lane.streams) * round_trip_max_ns(setup) + static_cast<std::uint64_t>(log_uniform(rng, 1e8, 5e9));
+      (2 + 4 * streams_most) * round_trip_max_ns(setup) + static_cast<std::uint64_t>(log_uniform(rng, 1e8, 5e9));
   setup.tx_arena_bytes = wire::kFrameBytesMax * (1 + rng.below(16));
   lane.tail_parity_max_percent = rng.chance(0.1) ? 0 : static_cast<std::uint32_t>(1 + rng.below(25));
   setup.poll_ns = static_cast<std::uint64_t>(log_uniform(rng, 5e3, 2e6));
   if (rng.chance(0.3)) setup.consume_delay_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 3e7));
   if (rng.chance(0.3)) setup.consume_bytes_per_sec = static_cast<std::uint64_t>(log_uniform(rng, 1e5, 1e8));
+}
+
+// What treats each 5-tuple by itself.
+void choose_paths(Rng& rng, PairSetup& setup) {
+  if (rng.chance(0.1)) {
+    setup.forward.policer = {.rate_bps = setup.forward.rate_bps / (1 + rng.below(8)),
+                             .burst_bytes = static_cast<std::uint64_t>(log_uniform(rng, 2e4, 1e6))};
+  }
+  for (std::uint64_t more = rng.chance(0.2) ? 1 + rng.below(3) : 0; more-- > 0;) {
+    setup.forward_more.push_back(setup.forward);
+    setup.forward_more.back().rate_bps = static_cast<std::uint64_t>(log_uniform(rng, 0.3, 1) * static_cast<double>(setup.forward.rate_bps));
+  }
 }
 
 void choose_flows(Rng& rng, Scenario& scenario) {
@@ -179,6 +197,11 @@ Scenario make_scenario(std::uint64_t seed) {
   impair(rng, setup.forward);
   impair(rng, setup.backward);
   choose_limits(rng, setup);
+  choose_paths(rng, setup);
+  if (rng.chance(0.2)) {
+    scenario.streams_change_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e6, 2e9));
+    scenario.streams_to = static_cast<std::uint32_t>(1 + rng.below(setup.lane.stream_limits().max));
+  }
   choose_flows(rng, scenario);
   choose_mtus(rng, scenario);
   choose_ecn(seed, setup);
@@ -193,6 +216,8 @@ std::uint64_t Scenario::bytes_max() const noexcept {
 
 std::uint64_t Scenario::time_max_ns() const noexcept {
   std::uint64_t rate_bps = std::min(setup.forward.rate_bps, setup.backward.rate_bps) / 10;
+  if (setup.forward.policer.rate_bps != 0) rate_bps = std::min(rate_bps, setup.forward.policer.rate_bps / 2);
+  for (const LinkProfile& more : setup.forward_more) rate_bps = std::min(rate_bps, more.rate_bps / 10);
   std::uint64_t frames = 0;
   for (const ScenarioFlow& flow : flows) frames += flow.frames[0] + flow.frames[1];
   std::uint64_t time_ns = 240 * kNsPerSec + frames * setup.consume_delay_ns;
@@ -206,13 +231,16 @@ std::uint64_t Scenario::time_max_ns() const noexcept {
 }
 
 std::string Scenario::describe() const {
-  char text[500];
+  char text[700];
   const LaneConfig& lane = setup.lane;
   std::snprintf(
       text, sizeof(text),
-      "streams %u, ECN %d, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
+      "streams %u (%u..%u, to %u at %.3f s), %s, %zu more paths, policer %.2f Mb/s + %lu, ECN %d, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
       "records %zu, keepalive %.2f s, tx arena %zu, poll %.3f ms, consume %.2f ms + %lu B/s, restart %.3f s\n",
-      lane.streams, lane.ecn, lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane),
+      lane.streams, lane.stream_limits().min, lane.stream_limits().max, streams_to,
+      streams_change_ns == kNever ? -1.0 : static_cast<double>(streams_change_ns) * 1e-9,
+      lane.coupling == Coupling::kLink ? "coupled" : "each a group", setup.forward_more.size(),
+      static_cast<double>(setup.forward.policer.rate_bps) * 1e-6, setup.forward.policer.burst_bytes, lane.ecn, lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane),
       lane.rx_frames_max, Lane::frame_window(lane), lane.tx_frames_max, lane.packets_max,
       static_cast<double>(lane.keepalive_ns) * 1e-9, setup.tx_arena_bytes, static_cast<double>(setup.poll_ns) * 1e-6,
       static_cast<double>(setup.consume_delay_ns) * 1e-6, setup.consume_bytes_per_sec,

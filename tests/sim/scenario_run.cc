@@ -17,6 +17,7 @@ struct Run {
   std::size_t mtu_changed = 0;  // of scenario.mtu_changes
   Rng forger{scenario.setup.seed};
   std::uint64_t forged_ns = 0;
+  bool streams_changed = false;
 
   [[noreturn]] static void fail(const std::string& what) { throw std::runtime_error(what); }
   static void require(bool holds, const char* what) {
@@ -51,6 +52,10 @@ struct Run {
       return false;
     }
     change_mtus(since_ns);
+    if (!streams_changed && since_ns >= scenario.streams_change_ns) {
+      streams_changed = true;
+      for (std::size_t side : {0U, 1U}) world.side(side).lane().set_streams(scenario.streams_to, scenario.streams_to);
+    }
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const ScenarioFlow& flow = scenario.flows[i];
       if (!reset[i] && since_ns >= flow.reset_ns && world.side(flow.reset_side).lane().flow_open(ids[i])) {
@@ -138,7 +143,7 @@ struct Run {
   [[nodiscard]] bool records_home() {
     for (std::size_t side : {0U, 1U}) {
       const Lane& lane = world.side(side).lane();
-      if (lane.records_free() + SentPage::kRecords * 2 * lane.config().streams < lane.config().packets_max)
+      if (lane.records_free() + SentPage::kRecords * 2 * lane.config().stream_limits().max < lane.config().packets_max)
         return false;
     }
     return true;
@@ -157,7 +162,7 @@ struct Run {
   void check_counters(std::size_t from) {
     Lane& lane = world.side(from).lane();
     Lane& peer = world.side(1 - from).lane();
-    const LinkCounters& link = world.pipe(from).counters();
+    const LinkCounters link = world.pipe(from).counters();
     StreamCounters sent;
     StreamCounters received;
     for (const auto& stream : lane.streams()) sent += stream->counters();

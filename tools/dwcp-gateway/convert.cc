@@ -63,6 +63,8 @@ LaneConfig lane_config(const Config& config) {
   lane.datagram_bytes = datagram_bytes(config);
   lane.datagram_bytes_start = payload_bytes(config, std::min<std::uint32_t>(config.port.mtu_bytes, kEthernetMtuBytes));
   lane.streams = config.transport.streams_initial;
+  lane.streams_min = config.transport.streams_min;
+  lane.streams_max = config.transport.streams_max;
   lane.coupling = config.transport.coupling == StreamCoupling::kLink ? Coupling::kLink : Coupling::kNone;
   lane.ecn = config.transport.ecn;
   lane.flows_max = config.memory.migrations_max;

@@ -189,7 +189,7 @@ void Gateway::start_peers() {
   config.flows = net.lane.flows_max;
   config.window_bytes = Lane::window_initial(net.lane);
   config.frame_window = Lane::frame_window(net.lane);
-  config.streams = static_cast<std::uint8_t>(net.lane.streams);
+  config.streams = static_cast<std::uint8_t>(net.lane.stream_limits().max);
   PeerSessionsOut out;
   out.send_hello = [this](std::uint16_t lane, const auto& hello) {
     if (control_rings_.to_net.size() >= ControlNetRings::kHellosMax) return;  // room for starts and stops; it is said again

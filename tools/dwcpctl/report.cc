@@ -128,6 +128,13 @@ std::string render_migrations(const Json& report) {
   return table.text();
 }
 
+// Those that carry data; of how many, when some do not yet.
+std::string streams_text(const Json& peer) {
+  const auto active = number(peer, "streams");
+  const auto target = number(peer, "streams_target");
+  return target == 0 || active == target ? std::to_string(active) : std::to_string(active) + "/" + std::to_string(target);
+}
+
 std::string render_peers(const Json& report) {
   if (report.at("peers").empty()) return "no peers\n";
   Table table({{"PEER"},
@@ -144,7 +151,7 @@ std::string render_peers(const Json& report) {
                {"RESENT", Align::kRight},
                {"REASON"}});
   for (const auto& p : report.at("peers")) {
-    table.row({text(p, "name"), text(p, "address"), text(p, "state"), std::to_string(number(p, "streams")),
+    table.row({text(p, "name"), text(p, "address"), text(p, "state"), streams_text(p),
                human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
                human_fraction(number(p, "loss_ppm"), 1'000'000),
                number(p, "ecn_streams_capable") == 0 ? "-" : human_fraction(number(p, "ecn_ce_tx"), number(p, "ecn_packets_tx")),

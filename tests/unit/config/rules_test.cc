@@ -119,6 +119,9 @@ TEST(rules, transport_numbers_agree) {
   EXPECT_NE(errors_of(kGood + "[memory]\nrx_mib = 32\n").find("memory.rx_mib: transport.window_mib, 192, is above"),
             std::string::npos);
   EXPECT_EQ(transport("window_mib = 64\n"), "");
+  EXPECT_NE(transport("streams_min = 5\n").find("transport.streams_min: streams_min is above streams_initial"), std::string::npos);
+  EXPECT_NE(transport("streams_max = 3\n").find("transport.streams_max: streams_max is below"), std::string::npos);
+  EXPECT_EQ(transport("streams_min = 2\nstreams_initial = 2\nstreams_max = 2\n"), "");
   EXPECT_EQ(transport("keepalive_ms = 15000\n"), "");
   EXPECT_NE(transport("keepalive_ms = 15001\n").find("less than three times keepalive_ms"), std::string::npos);
 }

@@ -111,6 +111,19 @@ TEST(link_model, burst_loss_matches_rate_and_mean_length) {
   expect_conservation(link.counters());
 }
 
+TEST(link_model, a_policer_gives_each_flow_its_rate_and_burst) {
+  LinkModel link({.policer = {.rate_bps = 80'000'000, .burst_bytes = 20'000}}, 3);  // 10 bytes a microsecond
+  std::array<std::uint64_t, 2> passed{};
+  for (std::uint64_t t = 0; t < kNsPerSec; t += 50 * kNsPerUs) {  // flow 0 offers twice its rate, flow 1 half
+    passed[0] += link.admit(t, {.bytes = 1000, .flow = 0}).copies * 1000U;
+    if (t % (200 * kNsPerUs) == 0) passed[1] += link.admit(t, {.bytes = 1000, .flow = 1}).copies * 1000U;
+  }
+  EXPECT_NEAR(static_cast<double>(passed[0]), 10e6 + 20'000, 2000);
+  EXPECT_EQ(passed[1], 5'000'000U);
+  EXPECT_EQ(drops(link, DropReason::kPoliced), 20'000U - passed[0] / 1000);
+  expect_conservation(link.counters());
+}
+
 TEST(link_model, blackhole_windows_are_exact_once_and_periodic) {
   LinkModel link({.blackholes = {{100, 200, 0}, {1000, 1010, 100}}}, 1);
   for (std::uint64_t t = 0; t < 2000; ++t) {

@@ -204,10 +204,10 @@ TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
     b.stream.on_time(now_ns, b);
     b.send(now_ns);  // the probe
   }
-  EXPECT_FALSE(b.stream.looks_dead()) << "everything may be down";
+  EXPECT_FALSE(b.stream.looks_dead(b.group.last_acked_ns())) << "everything may be down";
   send_other(now_ns);
   ASSERT_TRUE(other.on_ack(now_ns + 50 * kMs, std::vector<AckedRange>{{.first = 0, .last = 0}}, 0, b));
-  ASSERT_TRUE(b.stream.looks_dead());
+  ASSERT_TRUE(b.stream.looks_dead(b.group.last_acked_ns()));
   b.lost.clear();
   b.stream.fail(now_ns + 50 * kMs, b);
   EXPECT_EQ(b.lost.size(), 16U) << "all that was outstanding is for others to repair";
