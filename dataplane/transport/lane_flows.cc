@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "dataplane/transport/bbr.h"
 #include "dataplane/transport/lane.h"
 
 namespace dwcp {
@@ -37,11 +36,14 @@ Streams Lane::make_streams(const LaneSession& session) {
   Streams streams;
   const std::size_t groups = config_.coupling == Coupling::kLink ? 1 : config_.streams;
   for (std::size_t i = 0; i < groups; ++i) {
-    BbrConfig bbr;
-    bbr.datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
-    bbr.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec / groups;
-    bbr.seed = session.seed + i;
-    streams.groups.push_back(std::make_unique<CongestionGroup>(std::make_unique<Bbr>(bbr)));
+    CongestionSetup setup;
+    setup.kind = config_.congestion;
+    setup.datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
+    setup.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec / groups;
+    setup.seed = session.seed + i;
+    setup.resume = session.resume;
+    setup.resume.bandwidth_bytes_per_sec /= groups;
+    streams.groups.push_back(std::make_unique<CongestionGroup>(make_congestion(setup)));
   }
   const std::size_t count = std::min<std::size_t>(std::max(config_.streams, session.peer_streams), wire::kStreamsMax);
   for (std::size_t i = 0; i < count; ++i) {
@@ -361,6 +363,12 @@ std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
   std::uint64_t sum = 0;
   for (const auto& group : streams_.groups) sum += group->control().bandwidth_bytes_per_sec();
   return sum;
+}
+
+bool Lane::bandwidth_known() const noexcept {
+  return !streams_.groups.empty() && std::none_of(streams_.groups.begin(), streams_.groups.end(), [](const auto& group) {
+    return group->control().starting_up() || group->control().bandwidth_bytes_per_sec() == 0;
+  });
 }
 
 std::uint64_t Lane::smoothed_rtt_ns() const noexcept {

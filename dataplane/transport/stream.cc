@@ -76,7 +76,7 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       acked_.pop_front();
     }
   }
-  sample.lost_bytes = detect_losses(now_ns, others_heard, sink);
+  detect_losses(now_ns, others_heard, sample, sink);
   if (sample.acked_bytes != 0) {
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
@@ -104,6 +104,7 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
       group_.on_settled(packet.bytes);
     }
     sample.acked_bytes += packet.bytes;
+    sample.acked_sent_ns = std::max(sample.acked_sent_ns, packet.sent_ns);
     ++counters_.packets_acked;
     group_.on_acked(now_ns, packet);
     packet.state = SentState::kAcked;
@@ -113,7 +114,7 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
 
 void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept {
   ++counters_.losses_spurious;
-  group_.control().on_spurious_loss(packet.bytes);
+  group_.control().on_spurious_loss(packet.bytes, packet.sent_ns);
   // Tolerate the reordering just seen: its extent in packets, and in time one eighth of an RTT at a step.
   reorder_packets_ = std::clamp(largest_acked_ - number + 1, reorder_packets_, kReorderPacketsMax);
   const std::uint64_t late_ns = now_ns - packet.sent_ns;
@@ -132,11 +133,12 @@ bool Stream::hears_others(std::uint64_t now_ns) const noexcept {
   return group_.last_acked_ns() > last_acked_ns_ && now_ns < group_.last_acked_ns() + rtt_.pto_ns(kPeerAckDelayMaxNs);
 }
 
-std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept {
+void Stream::detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& sample, SentSink& sink) noexcept {
   loss_time_ns_ = kNever;
-  if (!any_acked_) return 0;
+  if (!any_acked_) return;
   const std::uint64_t delay_ns = loss_delay_ns();
   std::uint64_t lost_bytes = 0;
+  std::uint64_t newest_sent_ns = 0;
   std::uint64_t run_start_ns = 0;  // of a run of lost packets with nothing acknowledged between
   std::uint64_t run_ns = 0;
   bool in_run = false;
@@ -155,6 +157,7 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, Sen
       break;
     }
     lost_bytes += packet.bytes;
+    newest_sent_ns = packet.sent_ns;
     if (!in_run) run_start_ns = packet.sent_ns;
     in_run = true;
     run_ns = std::max(run_ns, packet.sent_ns - run_start_ns);
@@ -165,9 +168,10 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, Sen
     rtt_.forget_min();
     // While others of the group are answered it is this stream's path that failed, not the bottleneck.
     if (!others_heard) group_.control().on_persistent_congestion(now_ns);
-    return 0;  // an outage, not a rate of loss
+    return;  // an outage, not a rate of loss
   }
-  return lost_bytes;
+  sample.lost_bytes = lost_bytes;
+  sample.lost_sent_ns = newest_sent_ns;
 }
 
 void Stream::lose(SentPacket& packet, SentSink& sink) noexcept {
@@ -219,8 +223,10 @@ void Stream::forget_settled(std::uint64_t now_ns) noexcept {
 void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
   if (now_ns < timer_ns_) return;
   if (loss_time_ns_ <= now_ns) {
-    const std::uint64_t lost_bytes = detect_losses(now_ns, hears_others(now_ns), sink);
-    if (lost_bytes != 0) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
+    AckSample sample;
+    sample.now_ns = now_ns;
+    detect_losses(now_ns, hears_others(now_ns), sample, sink);
+    if (sample.lost_bytes != 0) group_.on_lost(sample);
     forget_settled(now_ns);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;
