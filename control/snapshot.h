@@ -42,6 +42,8 @@ struct PeerSnapshot {
   std::string session_id;              // hex; empty while not up
   std::uint64_t up_since_unix_ms = 0;  // 0: not up
   std::uint64_t streams = 0;
+  std::string congestion;        // the algorithm: "bbr", "cubic", "newreno"
+  std::string congestion_state;  // its own word for what it is doing
   std::uint64_t rtt_us = 0;  // smoothed
   std::uint64_t rtt_min_us = 0;
   std::uint64_t loss_ppm = 0;  // packets lost of a million sent, over the last seconds

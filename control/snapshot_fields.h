@@ -33,6 +33,8 @@ void visit_fields(const PeerSnapshot& s, Visit&& visit) {
   visit("session_id", s.session_id);
   visit("up_since_unix_ms", s.up_since_unix_ms);
   visit("streams", s.streams);
+  visit("congestion", s.congestion);
+  visit("congestion_state", s.congestion_state);
   visit("rtt_us", s.rtt_us);
   visit("rtt_min_us", s.rtt_min_us);
   visit("loss_ppm", s.loss_ppm);

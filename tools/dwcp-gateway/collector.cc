@@ -242,6 +242,8 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
       }
     }
     peer.streams = lane.streams;
+    peer.congestion = lane.congestion;
+    peer.congestion_state = lane.congestion_state;
     peer.rtt_us = lane.rtt_smoothed_ns / kNsPerUs;
     peer.rtt_min_us = lane.rtt_min_ns / kNsPerUs;
     peer.delivery_rate_bps = lane.bandwidth_bytes_per_sec * 8;

@@ -116,12 +116,19 @@ std::string render_migrations(const Json& report) {
   return table.text();
 }
 
+// "bbr:probe_bw"; empty while there is no session.
+std::string control_of(const Json& peer) {
+  const std::string name = text(peer, "congestion");
+  return name.empty() ? name : name + ':' + text(peer, "congestion_state");
+}
+
 std::string render_peers(const Json& report) {
   if (report.at("peers").empty()) return "no peers\n";
   Table table({{"PEER"},
                {"ADDRESS"},
                {"STATE"},
                {"STREAMS", Align::kRight},
+               {"CONTROL"},
                {"RTT", Align::kRight},
                {"MIN", Align::kRight},
                {"LOSS", Align::kRight},
@@ -132,7 +139,7 @@ std::string render_peers(const Json& report) {
                {"REASON"}});
   for (const auto& p : report.at("peers")) {
     table.row({text(p, "name"), text(p, "address"), text(p, "state"), std::to_string(number(p, "streams")),
-               human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
+               or_dash(control_of(p)), human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
                human_fraction(number(p, "loss_ppm"), 1'000'000), human_rate(number(p, "delivery_rate_bps")),
                human_bytes(number(p, "cwnd_bytes")), human_bytes(number(p, "bytes_in_flight")),
                human_fraction(number(p, "packets_retransmitted"), number(p, "packets_tx")),
