@@ -75,6 +75,24 @@ void choose_limits(Rng& rng, PairSetup& setup) {
   if (rng.chance(0.3)) setup.consume_bytes_per_sec = static_cast<std::uint64_t>(log_uniform(rng, 1e5, 1e8));
 }
 
+// Anything may be remembered of a link, right or wrong.
+void choose_congestion(Rng& rng, PairSetup& setup) {
+  setup.lane.congestion = static_cast<CongestionKind>(rng.below(kCongestionKinds));
+  if (rng.chance(0.5)) setup.lane.coupling = Coupling::kNone;
+  if (rng.chance(0.5)) return;
+  setup.resume.bandwidth_bytes_per_sec = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 1e9));
+  setup.resume.min_rtt_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 1e9));
+}
+
+const char* name_of(CongestionKind kind) {
+  switch (kind) {
+    case CongestionKind::kBbr: return "bbr";
+    case CongestionKind::kCubic: return "cubic";
+    case CongestionKind::kNewReno: return "newreno";
+  }
+  return "?";
+}
+
 void choose_flows(Rng& rng, Scenario& scenario) {
   const std::uint64_t count = 1 + rng.below(2 * scenario.setup.lane.flows_max);
   std::array<std::uint32_t, 2> opened{};
@@ -145,6 +163,7 @@ Scenario make_scenario(std::uint64_t seed) {
   impair(rng, setup.backward);
   choose_limits(rng, setup);
   choose_flows(rng, scenario);
+  choose_congestion(rng, setup);
   return scenario;
 }
 
@@ -169,13 +188,15 @@ std::uint64_t Scenario::time_max_ns() const noexcept {
 }
 
 std::string Scenario::describe() const {
-  char text[500];
+  char text[700];
   const LaneConfig& lane = setup.lane;
   std::snprintf(
       text, sizeof(text),
-      "streams %u, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
+      "%s coupled %s, resumes %lu B/s at %.3f ms, streams %u, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
       "records %zu, keepalive %.2f s, tx arena %zu, poll %.3f ms, consume %.2f ms + %lu B/s, restart %.3f s\n",
-      lane.streams, lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane),
+      name_of(lane.congestion), lane.coupling == Coupling::kLink ? "by link" : "by none",
+      setup.resume.bandwidth_bytes_per_sec, static_cast<double>(setup.resume.min_rtt_ns) * 1e-6, lane.streams,
+      lane.datagram_bytes, lane.flows_max, lane.rx_arena_bytes, Lane::window_initial(lane),
       lane.rx_frames_max, Lane::frame_window(lane), lane.tx_frames_max, lane.packets_max,
       static_cast<double>(lane.keepalive_ns) * 1e-9, setup.tx_arena_bytes, static_cast<double>(setup.poll_ns) * 1e-6,
       static_cast<double>(setup.consume_delay_ns) * 1e-6, setup.consume_bytes_per_sec,
