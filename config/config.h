@@ -32,7 +32,7 @@ namespace dwcp {
 // The schema this program reads and writes.
 inline constexpr std::int64_t kConfigSchema = 1;
 
-enum class Congestion : std::uint8_t { kBbr };
+enum class Congestion : std::uint8_t { kBbr, kCubic, kNewReno };
 enum class StreamCoupling : std::uint8_t { kLink, kNone };
 enum class CodecLevel : std::uint8_t { kNone, kFast, kBalanced, kMax };
 enum class AdapterMode : std::uint8_t { kAuto, kOff };

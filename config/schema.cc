@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kStreamsPerLaneMax = 64;  // wire::kStreamsMax
 
-constexpr std::array<std::string_view, 1> kCongestionNames{"bbr"};
+constexpr std::array<std::string_view, 3> kCongestionNames{"bbr", "cubic", "newreno"};
 constexpr std::array<std::string_view, 2> kCouplingNames{"link", "none"};
 constexpr std::array<std::string_view, 4> kLevelNames{"none", "fast", "balanced", "max"};
 constexpr std::array<std::string_view, 2> kAdapterNames{"auto", "off"};
@@ -269,9 +269,11 @@ const KeySpec kKeys[] = {
            "Shared, the link takes one flow's share of a bottleneck however many streams it has. \"none\" takes a share "
            "for each: for links whose policers or paths bound every 5-tuple by itself.",
            DWCP_PICK(transport.coupling, StreamCoupling)),
-    choice("transport", "congestion", "\"bbr\"", kCongestionNames, "The congestion control of every stream.",
+    choice("transport", "congestion", "\"bbr\"", kCongestionNames,
+           "How the rate sent to a peer is found: by a model of the path (\"bbr\"), or by loss, as TCP does (\"cubic\", "
+           "RFC 9438; \"newreno\", RFC 9002).",
            "It models bandwidth and RTT, so stray loss on a long path does not halve the rate as it does for cubic and "
-           "newreno.",
+           "newreno: those are for links whose other users must be met by the same rules.",
            DWCP_PICK(transport.congestion, Congestion)),
     boolean("transport", "ecn", "true",
             "Send data as ECT(0) on paths that prove to carry it, and slow down for CE marks (RFC 3168, RFC 9000 section "

@@ -136,6 +136,7 @@ void PeerSessions::agree(std::uint64_t now_ns, std::uint16_t lane, const wire::H
   session.peer_window_bytes = hello.window_bytes;
   session.peer_frame_window = hello.frame_window;
   session.seed = out_.random();
+  if (out_.recall) session.resume = out_.recall(now_ns, lane);
   out_.start(lane, session);
 }
 

@@ -46,6 +46,8 @@ struct PeerSessionsOut {
   std::function<void(std::uint16_t lane, const std::array<std::uint8_t, kHelloBytes>& hello)> send_hello;
   std::function<void(std::uint16_t lane, const LaneSession& session)> start;
   std::function<std::uint64_t()> random;  // fit for nonces
+  // What the lane's link gave before, for the session that begins; empty: nothing is remembered.
+  std::function<ResumePoint(std::uint64_t now_ns, std::uint16_t lane)> recall{};
 };
 
 class PeerSessions {

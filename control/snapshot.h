@@ -45,6 +45,8 @@ struct PeerSnapshot {
   std::uint64_t streams_target = 0;    // that there are to be, 0 while not up
   std::uint64_t streams_grown = 0;     // times that more were kept, having gained
   std::uint64_t streams_shrunk = 0;    // times that fewer were kept
+  std::string congestion;        // the algorithm: "bbr", "cubic", "newreno"
+  std::string congestion_state;  // its own word for what it is doing
   std::uint64_t rtt_us = 0;  // smoothed
   std::uint64_t rtt_min_us = 0;
   std::uint64_t loss_ppm = 0;  // packets lost of a million sent, over the last seconds

@@ -36,6 +36,8 @@ void visit_fields(const PeerSnapshot& s, Visit&& visit) {
   visit("streams_target", s.streams_target);
   visit("streams_grown", s.streams_grown);
   visit("streams_shrunk", s.streams_shrunk);
+  visit("congestion", s.congestion);
+  visit("congestion_state", s.congestion_state);
   visit("rtt_us", s.rtt_us);
   visit("rtt_min_us", s.rtt_min_us);
   visit("loss_ppm", s.loss_ppm);

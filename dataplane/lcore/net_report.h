@@ -34,6 +34,10 @@ struct LaneReport {
   ScalerCounters scaler{};
   std::uint64_t rtt_smoothed_ns = 0;  // the least of the active streams
   std::uint64_t rtt_min_ns = 0;
+  const char* congestion = "";        // name and state of the first group's control; static storage
+  const char* congestion_state = "";
+  bool bandwidth_known = false;       // see Lane::bandwidth_known()
+  std::uint32_t datagram_bytes = 0;
   std::uint64_t bandwidth_bytes_per_sec = 0;
   std::uint64_t window_bytes = 0;
   std::uint64_t in_flight_bytes = 0;

@@ -223,6 +223,11 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     out.scaler = lane.scaler().counters();
     out.rtt_smoothed_ns = lane.smoothed_rtt_ns();
     out.rtt_min_ns = lane.min_rtt_ns();
+    const CongestionControl& congestion = lane.streams().front()->congestion();
+    out.congestion = congestion.name();
+    out.congestion_state = congestion.state_name();
+    out.bandwidth_known = lane.bandwidth_known();
+    out.datagram_bytes = lane.datagram_bytes();
     out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();
     out.in_flight_bytes = lane.in_flight_bytes();
     out.window_bytes = lane.window_bytes();

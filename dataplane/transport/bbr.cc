@@ -2,6 +2,7 @@
 #include "dataplane/transport/bbr.h"
 
 #include <algorithm>
+#include <array>
 
 namespace dwcp {
 namespace {
@@ -13,6 +14,7 @@ constexpr double kStartupWindowGain = 1.4;
 constexpr double kDrainGain = 0.5;
 constexpr double kWindowGain = 2.0;
 constexpr std::array<double, 8> kProbeGains = {1.25, 0.75, 1, 1, 1, 1, 1, 1};
+constexpr std::size_t kProbeSeenPhase = 2;  // by its end all that the probe sent is acknowledged
 
 constexpr std::uint32_t kStartupQueueSamples = 8;
 constexpr std::uint64_t kStartupQueueMinNs = 4 * kNsPerMs;  // below, a busy host's own delays look like a queue
@@ -34,20 +36,30 @@ constexpr double kLossWithoutQueue = 0.15;
 constexpr std::uint64_t kLossPacketsMin = 6;
 constexpr double kInFlightBeta = 0.85;
 
+// Loss that a jump to a remembered rate may meet: above any ambient rate these links are used at, far below what a jump that
+// is twice too far meets.
+constexpr double kResumeLoss = 0.1;
+// Of the remembered rate, when measured: the path is full, and start-up over.
+constexpr double kResumedShare = 0.8;
+// Of it, when measured by the probe that follows: the path has far more to give, and start-up goes on.
+constexpr double kResumedGrowth = 1.15;
+
 std::uint64_t scaled(double gain, std::uint64_t value) noexcept {
   return static_cast<std::uint64_t>(gain * static_cast<double>(value));
 }
 
 }  // namespace
 
-Bbr::Bbr(const BbrConfig& config) noexcept : config_(config) {
+Bbr::Bbr(const BbrConfig& config) noexcept : config_(config), resume_(config.datagram_bytes, kResumeLoss) {
   phase_ = 2 + config.seed % 6;
   window_ = std::uint64_t{config.datagram_bytes} * config.initial_window_packets;
   pacing_ = config.rate_initial_bytes_per_sec;
   if (config.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config.rate_max_bytes_per_sec);
+  resume_.offer(config.resume, window_);
 }
 
 const char* Bbr::state_name() const noexcept {
+  if (const char* phase = resume_.phase_name()) return phase;
   switch (state_) {
     case State::kStartup: return "startup";
     case State::kDrain: return "drain";
@@ -91,18 +103,24 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
   update_bandwidth(sample);
   update_extra_acked(sample);
   update_min_rtt(sample);
+  resume_after_idle(sample);
+  follow_resume(sample);
   if (round_start_) end_round(sample);
   check_startup_queue(sample);
   advance_state(sample);
   set_window_and_pacing(sample);
 }
 
-void Bbr::on_lost(std::uint64_t, std::uint64_t lost_bytes, std::uint64_t) noexcept { round_lost_ += lost_bytes; }
+void Bbr::on_lost(const AckSample& sample) noexcept {
+  round_lost_ += sample.lost_bytes;
+  resume_.on_lost(sample.lost_bytes);
+}
 
-void Bbr::on_spurious_loss(std::uint64_t bytes) noexcept { round_lost_ -= std::min(round_lost_, bytes); }
+void Bbr::on_spurious_loss(std::uint64_t bytes, std::uint64_t) noexcept { round_lost_ -= std::min(round_lost_, bytes); }
 
 void Bbr::on_persistent_congestion(std::uint64_t now_ns) noexcept {
   // The path may be another one: keep the bandwidth as a hope, forget the rest, and let a fresh round trip decide.
+  resume_.refute(now_ns);
   min_rtt_seen_ns_ = now_ns > kMinRttWindowNs ? now_ns - kMinRttWindowNs : 0;
   in_flight_max_ = ~std::uint64_t{0};
   ambient_loss_ = 0;
@@ -137,19 +155,9 @@ void Bbr::update_round(const AckSample& sample) noexcept {
 void Bbr::update_bandwidth(const AckSample& sample) noexcept {
   if (round_start_) {
     ++round_;
-    // A round in which there was little to send says nothing: it must not push real measurements out of the window.
-    if (sample.app_limited) {
-      round_bandwidth_[round_ % kBandwidthRounds] = round_bandwidth_[(round_ - 1) % kBandwidthRounds];
-    } else {
-      round_bandwidth_[round_ % kBandwidthRounds] = 0;
-    }
+    bandwidth_.begin_round(sample.app_limited);
   }
-  const std::uint64_t rate = sample.delivery_bytes_per_sec;
-  if (rate != 0 && (!sample.app_limited || rate > bandwidth_max_)) {
-    auto& current = round_bandwidth_[round_ % kBandwidthRounds];
-    current = std::max(current, rate);
-  }
-  bandwidth_max_ = *std::max_element(round_bandwidth_.begin(), round_bandwidth_.end());
+  if (sample.delivery_bytes_per_sec != 0) bandwidth_.add(sample.delivery_bytes_per_sec, sample.app_limited);
 }
 
 void Bbr::update_extra_acked(const AckSample& sample) noexcept {
@@ -194,7 +202,8 @@ void Bbr::end_round(const AckSample& sample) noexcept {
   const bool enough = round_lost_ >= kLossPacketsMin * config_.datagram_bytes;
   const bool lossy = enough && ((queue && loss > kLossWithQueue + 1.5 * ambient_loss_) ||
                                 loss > kLossWithoutQueue + 2 * ambient_loss_);
-  if (!queue && !probing_up && !lossy) ambient_loss_ += (loss - ambient_loss_) / 8;
+  // A round of pings says nothing of loss.
+  if (!queue && !probing_up && !lossy && !sample.app_limited) ambient_loss_ += (loss - ambient_loss_) / 8;
   const bool marked = ecn_.end_round(std::max(round_in_flight_max_, sample.in_flight_bytes), ecn_bound_least());
   check_full_pipe(lossy, queue, sample.app_limited);
   bound_in_flight(sample, lossy, marked);
@@ -205,7 +214,7 @@ void Bbr::end_round(const AckSample& sample) noexcept {
 }
 
 void Bbr::check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept {
-  if (full_pipe_) return;
+  if (full_pipe_ || resume_.jumping()) return;
   if (lossy) {
     full_pipe_ = true;
     return;
@@ -224,7 +233,7 @@ void Bbr::check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept {
 // RFC 9406): waiting for the bandwidth of three rounds to stand still would fill the buffer and lose what overflows.
 void Bbr::check_startup_queue(const AckSample& sample) noexcept {
   if (round_start_) queue_samples_ = 0;
-  if (full_pipe_ || sample.rtt_ns == 0) return;
+  if (full_pipe_ || resume_.jumping() || sample.rtt_ns == 0) return;
   const bool queue = sample.rtt_ns > min_rtt_ns_ + std::clamp(min_rtt_ns_ / 8, kStartupQueueMinNs, kStartupQueueMaxNs);
   const bool marked = 2 * sample.ecn_ce_packets > sample.ecn_acked_packets;
   queue_samples_ = queue || marked ? queue_samples_ + 1 : 0;
@@ -276,11 +285,17 @@ void Bbr::advance_state(const AckSample& sample) noexcept {
 void Bbr::enter_probe_bw(std::uint64_t now_ns) noexcept {
   state_ = State::kProbeBw;
   // Start anywhere but in the two probing phases, by seed, so that streams do not probe in step.
-  phase_ = 2 + (config_.seed + round_) % (kProbeGains.size() - 2);
+  phase_ = resumed_ ? 0 : 2 + (config_.seed + round_) % (kProbeGains.size() - 2);
   phase_start_ns_ = now_ns;
 }
 
 void Bbr::advance_phase(const AckSample& sample) noexcept {
+  if (sample.app_limited && sample.in_flight_bytes == 0) {
+    // Idle: what comes next goes at the estimate, neither above nor below.
+    phase_ = std::max<std::size_t>(phase_, 2);
+    phase_start_ns_ = sample.now_ns;
+    return;
+  }
   if (phase_ != 0) searching_ = false;
   const double gain = kProbeGains[phase_];
   const bool elapsed = sample.now_ns - phase_start_ns_ > min_rtt_ns_;
@@ -298,6 +313,7 @@ void Bbr::advance_phase(const AckSample& sample) noexcept {
     phase_start_ns_ = sample.now_ns;
     if (searching_) return;
   }
+  if (phase_ == kProbeSeenPhase) check_resumed_growth();
   phase_ = (phase_ + 1) % kProbeGains.size();
   phase_start_ns_ = sample.now_ns;
   if (phase_ == 0) ecn_.lift();
@@ -345,6 +361,64 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
   if (state_ != State::kStartup) window_ = std::min({window_, in_flight_max_, ecn_.bytes()});
   if (state_ == State::kProbeRtt) window_ = std::min(window_, bdp_bytes() / 2);
   window_ = std::max(window_, window_min());
+  bound_by_resume();
+}
+
+// What was measured minutes ago is a memory: the path is asked again, at the rate it gave, and the model starts anew.
+void Bbr::resume_after_idle(const AckSample& sample) noexcept {
+  if (!sample.app_limited || last_full_ns_ == 0) last_full_ns_ = sample.now_ns;
+  if (!full_pipe_ || sample.in_flight_bytes != 0 || sample.now_ns < last_full_ns_ + CarefulResume::kIdleTrustNs) return;
+  last_full_ns_ = sample.now_ns;
+  const ResumePoint known{.bandwidth_bytes_per_sec = bandwidth(), .min_rtt_ns = min_rtt_ns_};
+  full_pipe_ = false;
+  full_bandwidth_ = 0;
+  full_rounds_ = 0;
+  state_ = State::kStartup;
+  bandwidth_.assume(0);
+  extra_acked_.fill(0);
+  in_flight_max_ = ~std::uint64_t{0};
+  window_ = std::min(window_, std::uint64_t{config_.datagram_bytes} * config_.initial_window_packets);
+  pacing_ = std::min(pacing_, known.bandwidth_bytes_per_sec);
+  resume_.offer(known, window_);
+}
+
+void Bbr::follow_resume(const AckSample& sample) noexcept {
+  const ResumeEvent event = resume_.on_ack(sample, min_rtt_ns_);
+  if (event == ResumeEvent::kTrouble) {
+    full_pipe_ = true;
+    state_ = State::kDrain;
+  }
+  if (resume_.retreating() && state_ == State::kDrain) {
+    bandwidth_.assume(std::max<std::uint64_t>(resume_.pipe_bytes_per_sec(sample.now_ns), window_min()));
+  }
+  if (event == ResumeEvent::kLastAcked) {
+    full_pipe_ = resumed_ = bandwidth() >= scaled(kResumedShare, resume_.rate_bytes_per_sec());
+    window_ = std::min(window_, resume_.jump_bytes());
+  }
+}
+
+// After the first probe of a resumed path: what was remembered may have been a bad hour's.
+void Bbr::check_resumed_growth() noexcept {
+  if (!resumed_) return;
+  resumed_ = false;
+  if (bandwidth() < scaled(kResumedGrowth, resume_.rate_bytes_per_sec())) return;
+  full_pipe_ = false;
+  full_bandwidth_ = 0;
+  full_rounds_ = 0;
+  state_ = State::kStartup;
+  window_ = std::min(window_, bdp_bytes());
+}
+
+void Bbr::bound_by_resume() noexcept {
+  if (resume_.jumping()) {
+    pacing_ = resume_.rate_bytes_per_sec();
+    if (config_.rate_max_bytes_per_sec != 0) pacing_ = std::min(pacing_, config_.rate_max_bytes_per_sec);
+    // The pacer bounds what is in flight; the window leaves room for ACKs that come late, and for what is being repaired.
+    const bool unvalidated = resume_.phase() == ResumePhase::kUnvalidated;
+    window_ = std::max(window_, resume_.jump_bytes() + (unvalidated ? resume_.jump_bytes() / 8 : resume_.jump_bytes()));
+  } else if (resume_.retreating()) {
+    window_ = std::max(std::min(window_, bdp_bytes()), window_min());
+  }
 }
 
 }  // namespace dwcp

@@ -9,15 +9,21 @@
 //                                   min RTT unseen for 10 s    ▼  │  200 ms and a round at half the BDP
 //                                                             ProbeRtt
 //
+// With a ResumePoint start-up is one jump to what the path gave before (careful_resume.h); if the path bears it out, the
+// measured rate takes over in ProbeBw, and if not, the rate at which the jump came through does, in Drain.  What is known
+// of the path is kept while there is too little to send; after minutes of that, it is a ResumePoint of its own.
+//
 // Loss counts as congestion only when it exceeds the ambient rate, which is learned in rounds without a queue, and when
 // the round's least RTT shows a queue, or when it is heavy (a policer or a shallow buffer shows no queue).  ECN marks are
 // congestion without such doubts: see ecn_bound.h.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 
 #include "base/time.h"
+#include "dataplane/transport/bandwidth_filter.h"
+#include "dataplane/transport/careful_resume.h"
 #include "dataplane/transport/congestion_control.h"
 #include "dataplane/transport/ecn_bound.h"
 
@@ -32,6 +38,7 @@ struct BbrConfig {
   std::uint32_t initial_window_packets = 512;
   std::uint64_t rate_max_bytes_per_sec = 0;  // 0 = no cap
   std::uint64_t seed = 1;                    // desynchronises the probing of streams
+  ResumePoint resume{};                      // of an earlier session
 };
 
 class Bbr final : public CongestionControl {
@@ -46,14 +53,16 @@ class Bbr final : public CongestionControl {
   explicit Bbr(const BbrConfig& config) noexcept;
 
   void on_ack(const AckSample& sample) noexcept override;
-  void on_lost(std::uint64_t now_ns, std::uint64_t lost_bytes, std::uint64_t in_flight_bytes) noexcept override;
+  void on_lost(const AckSample& sample) noexcept override;
   void on_persistent_congestion(std::uint64_t now_ns) noexcept override;
-  void on_spurious_loss(std::uint64_t bytes) noexcept override;
+  void on_spurious_loss(std::uint64_t bytes, std::uint64_t sent_ns) noexcept override;
   void on_streams_added(std::uint64_t now_ns) noexcept override;
 
   [[nodiscard]] std::uint64_t window_bytes() const noexcept override { return window_; }
   [[nodiscard]] std::uint64_t pacing_bytes_per_sec() const noexcept override { return pacing_; }
-  [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept override { return bandwidth(); }
+  [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept override {
+    return resume_.jumping() ? std::max(bandwidth(), resume_.rate_bytes_per_sec()) : bandwidth();
+  }
   [[nodiscard]] bool starting_up() const noexcept override { return !full_pipe_; }
   [[nodiscard]] const char* name() const noexcept override { return "bbr"; }
   [[nodiscard]] const char* state_name() const noexcept override;
@@ -62,12 +71,10 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] double ambient_loss() const noexcept { return ambient_loss_; }
   [[nodiscard]] const EcnBound& ecn() const noexcept { return ecn_; }
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept { return min_rtt_ns_; }
+  [[nodiscard]] const CarefulResume& resume() const noexcept { return resume_; }
 
  private:
-  // Maximum over the last kBandwidthRounds rounds, kept per round in a ring.
-  static constexpr std::size_t kBandwidthRounds = 10;
-
-  [[nodiscard]] std::uint64_t bandwidth() const noexcept { return bandwidth_max_; }
+  [[nodiscard]] std::uint64_t bandwidth() const noexcept { return bandwidth_.max(); }
   [[nodiscard]] std::uint64_t bdp_bytes() const noexcept;
   [[nodiscard]] std::uint64_t batch_bytes() const noexcept;
   [[nodiscard]] std::uint64_t ecn_bound_least() const noexcept;
@@ -90,13 +97,16 @@ class Bbr final : public CongestionControl {
   void enter_probe_rtt(std::uint64_t now_ns) noexcept;
   void leave_probe_rtt(std::uint64_t now_ns) noexcept;
   void set_window_and_pacing(const AckSample& sample) noexcept;
+  void resume_after_idle(const AckSample& sample) noexcept;
+  void follow_resume(const AckSample& sample) noexcept;
+  void check_resumed_growth() noexcept;
+  void bound_by_resume() noexcept;
 
   BbrConfig config_;
   State state_ = State::kStartup;
 
   // Model.
-  std::array<std::uint64_t, kBandwidthRounds> round_bandwidth_{};
-  std::uint64_t bandwidth_max_ = 0;
+  BandwidthFilter bandwidth_;
   std::uint64_t min_rtt_ns_ = 0;  // 0 = none yet
   std::uint64_t min_rtt_seen_ns_ = 0;
   std::uint64_t in_flight_max_ = ~std::uint64_t{0};  // learned from congestive loss and from marks
@@ -134,6 +144,10 @@ class Bbr final : public CongestionControl {
   std::uint64_t probe_rtt_done_ns_ = 0;
   std::uint64_t probe_rtt_round_ = 0;
   std::uint64_t window_before_ = 0;
+
+  CarefulResume resume_;
+  bool resumed_ = false;            // by a jump that held; not probed beyond yet
+  std::uint64_t last_full_ns_ = 0;  // when there last was enough to send
 
   std::uint64_t window_ = 0;
   std::uint64_t pacing_ = 0;

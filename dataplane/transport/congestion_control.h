@@ -12,7 +12,9 @@ namespace dwcp {
 struct AckSample {
   std::uint64_t now_ns = 0;
   std::uint64_t acked_bytes = 0;             // newly acknowledged
+  std::uint64_t acked_sent_ns = 0;           // when the newest of them was sent; 0 = none
   std::uint64_t lost_bytes = 0;              // newly declared lost, with or since the last sample
+  std::uint64_t lost_sent_ns = 0;            // when the newest of them was sent; 0 = none
   std::uint64_t ecn_acked_packets = 0;       // newly acknowledged, sent as ECT(0)
   std::uint64_t ecn_ce_packets = 0;          // newly reported to have met congestion (RFC 9002 §7.1)
   std::uint64_t in_flight_bytes = 0;         // after this ACK
@@ -31,14 +33,14 @@ class CongestionControl {
 
   virtual void on_ack(const AckSample& sample) noexcept = 0;
 
-  // Losses found by time, without an ACK.
-  virtual void on_lost(std::uint64_t now_ns, std::uint64_t lost_bytes, std::uint64_t in_flight_bytes) noexcept = 0;
+  // Losses found by time, without an ACK.  Of the sample only now_ns, lost_* and in_flight_bytes are set.
+  virtual void on_lost(const AckSample& sample) noexcept = 0;
 
   // RFC 9002 §7.6: nothing came through for a persistent-congestion period.
   virtual void on_persistent_congestion(std::uint64_t now_ns) noexcept = 0;
 
-  // Packets declared lost turned out to have arrived.
-  virtual void on_spurious_loss(std::uint64_t bytes) noexcept = 0;
+  // A packet declared lost turned out to have arrived.
+  virtual void on_spurious_loss(std::uint64_t bytes, std::uint64_t sent_ns) noexcept = 0;
 
   // The group sends on more streams now: where paths are limited each by itself there is more to be had, and sooner found
   // than by the next ordinary probe.  A hint; nothing need be there.

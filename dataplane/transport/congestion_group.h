@@ -48,6 +48,12 @@ class CongestionGroup {
     control_->on_ack(sample);
     pacer_.set_rate(control_->pacing_bytes_per_sec());
   }
+  // Losses found by time.
+  void on_lost(AckSample& sample) noexcept {
+    sample.in_flight_bytes = in_flight_bytes_;
+    control_->on_lost(sample);
+    pacer_.set_rate(control_->pacing_bytes_per_sec());
+  }
   void on_app_limited() noexcept { sampler_.on_app_limited(in_flight_bytes_); }
 
   [[nodiscard]] CongestionControl& control() noexcept { return *control_; }

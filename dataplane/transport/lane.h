@@ -33,6 +33,7 @@
 #include "dataplane/transport/frame_table.h"
 #include "dataplane/transport/ids.h"
 #include "dataplane/transport/loss_meter.h"
+#include "dataplane/transport/make_congestion.h"
 #include "dataplane/transport/parity.h"
 #include "dataplane/transport/repair_queue.h"
 #include "dataplane/transport/stream.h"
@@ -42,8 +43,6 @@
 #include "dataplane/wire/drop_reason.h"
 
 namespace dwcp {
-
-enum class CongestionKind : std::uint8_t { kBbr };
 
 enum class Coupling : std::uint8_t {
   kLink,  // all streams of the lane are one congestion group: one share, however many 5-tuples
@@ -85,6 +84,7 @@ struct LaneSession {
   std::uint64_t peer_window_bytes = 0;   // credit each flow starts with at the peer
   std::uint32_t peer_frame_window = 0;   // frames likewise
   std::uint64_t seed = 1;
+  ResumePoint resume{};  // what the link gave in an earlier session
 };
 
 enum class LaneEventKind : std::uint8_t {
@@ -213,6 +213,8 @@ class Lane final : private SentSink {
   [[nodiscard]] std::uint64_t window_bytes() const noexcept;
   // What the streams deliver together; 0 before the first measurement.
   [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept;
+  // False while that is still being found, by any group: it may be far below what the path gives.
+  [[nodiscard]] bool bandwidth_known() const noexcept;
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept;
   // The least of the active streams; 0 before a sample.
   [[nodiscard]] std::uint64_t smoothed_rtt_ns() const noexcept;

@@ -358,6 +358,12 @@ std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
   return sum;
 }
 
+bool Lane::bandwidth_known() const noexcept {
+  return !streams_.groups.empty() && std::none_of(streams_.groups.begin(), streams_.groups.end(), [](const auto& group) {
+    return group->control().starting_up() || group->control().bandwidth_bytes_per_sec() == 0;
+  });
+}
+
 std::uint64_t Lane::smoothed_rtt_ns() const noexcept {
   std::uint64_t least = kNever;
   for (const auto& stream : streams_.all) {

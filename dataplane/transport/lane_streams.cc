@@ -2,7 +2,6 @@
 // Lane: its streams, how many there are and what each carries.
 #include <algorithm>
 
-#include "dataplane/transport/bbr.h"
 #include "dataplane/transport/lane.h"
 
 namespace dwcp {
@@ -22,11 +21,15 @@ Streams Lane::make_streams(const LaneSession& session) {
   const bool coupled = config_.coupling == Coupling::kLink;
   const std::size_t groups = coupled ? 1 : limits.max;
   for (std::size_t i = 0; i < groups; ++i) {
-    BbrConfig bbr;
-    bbr.datagram_bytes = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
-    bbr.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec;  // of all: see rate_cap_
-    bbr.seed = session.seed + i;
-    streams.groups.push_back(std::make_unique<CongestionGroup>(std::make_unique<Bbr>(bbr)));
+    CongestionSetup setup;
+    setup.kind = config_.congestion;
+    setup.datagram_bytes = datagram_bytes;
+    setup.datagram_bytes_start = std::min(datagram_bytes, config_.datagram_bytes_start);
+    setup.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec;  // of all: see rate_cap_
+    setup.seed = session.seed + i;
+    setup.resume = session.resume;
+    setup.resume.bandwidth_bytes_per_sec /= coupled ? 1 : limits.initial;
+    streams.groups.push_back(std::make_unique<CongestionGroup>(make_congestion(setup)));
   }
   const std::size_t count = std::min<std::size_t>(std::max(limits.max, session.peer_streams), wire::kStreamsMax);
   for (std::size_t i = 0; i < count; ++i) {

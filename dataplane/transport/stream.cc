@@ -85,8 +85,7 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       acked_.pop_front();
     }
   }
-  const std::uint64_t lost_bytes = detect_losses(now_ns, others_heard, sink);
-  if (!limited_) sample.lost_bytes = lost_bytes;
+  detect_losses(now_ns, others_heard, sample, sink);
   if (raised) take_ecn(ecn, sample);
   if (sample.acked_bytes != 0) {
     if (pto_count_ >= EcnValidator::kSilentPtos) ecn_.restart(sent_.next());
@@ -132,6 +131,7 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
       ++sample.ecn_acked_packets;
     }
     sample.acked_bytes += packet.bytes;
+    sample.acked_sent_ns = std::max(sample.acked_sent_ns, packet.sent_ns);
     ++counters_.packets_acked;
     group_.on_acked(now_ns, packet);
     packet.state = SentState::kAcked;
@@ -142,7 +142,7 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
 void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept {
   ++counters_.losses_spurious;
   if (packet.ect) ecn_.on_spurious(number);
-  group_.control().on_spurious_loss(packet.bytes);
+  group_.control().on_spurious_loss(packet.bytes, packet.sent_ns);
   // Tolerate the reordering just seen: its extent in packets, and in time one eighth of an RTT at a step.
   reorder_packets_ = std::clamp(largest_acked_ - number + 1, reorder_packets_, kReorderPacketsMax);
   const std::uint64_t late_ns = now_ns - packet.sent_ns;
@@ -178,12 +178,13 @@ bool Stream::neighbour_arrived(PacketNumber number) noexcept {
   return above < sent_.next() && sent_[above].state == SentState::kAcked;
 }
 
-std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept {
+void Stream::detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& sample, SentSink& sink) noexcept {
   loss_time_ns_ = kNever;
-  if (!any_acked_) return 0;
+  if (!any_acked_) return;
   const std::uint64_t delay_ns = loss_delay_ns();
   std::uint64_t lost_bytes = 0;
   std::uint64_t lost_large_bytes = 0;  // of those, in packets that a black hole would swallow
+  std::uint64_t newest_sent_ns = 0;
   std::uint64_t run_start_ns = 0;  // of a run of lost packets with nothing acknowledged between
   std::uint64_t run_ns = 0;
   bool in_run = false;
@@ -202,17 +203,18 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, Sen
       break;
     }
     if (packet.mtu_probe) {
-      lose(packet, sink);
+      lose(loss_scan_, sink);
       mtu_.on_probe_lost(now_ns, loss_scan_, packet.bytes, neighbour_arrived(loss_scan_));
       continue;
     }
     mtu_.on_lost(loss_scan_, packet.bytes);
     if (packet.bytes > mtu_.bytes()) {
-      lose(packet, sink);  // too large for what the path is known to carry now, so no sign of congestion
+      lose(loss_scan_, sink);  // too large for what the path is known to carry now, so no sign of congestion
       continue;
     }
     lost_bytes += packet.bytes;
     if (packet.bytes > PathMtu::kBaseBytes) lost_large_bytes += packet.bytes;
+    newest_sent_ns = packet.sent_ns;
     if (!in_run) run_start_ns = packet.sent_ns;
     in_run = true;
     run_ns = std::max(run_ns, packet.sent_ns - run_start_ns);
@@ -220,16 +222,17 @@ std::uint64_t Stream::detect_losses(std::uint64_t now_ns, bool others_heard, Sen
   }
   if (mtu_.detect_black_hole(now_ns, sent_.next())) {
     ++counters_.mtu_black_holes;
-    return lost_bytes - lost_large_bytes;
-  }
-  if (lost_bytes != 0 && rtt_.sampled() && run_ns > kPersistentPtos * rtt_.pto_ns(kPeerAckDelayMaxNs)) {
+    lost_bytes -= lost_large_bytes;
+  } else if (lost_bytes != 0 && rtt_.sampled() && run_ns > kPersistentPtos * rtt_.pto_ns(kPeerAckDelayMaxNs)) {
     ++counters_.persistent_congestions;
     rtt_.forget_min();
     // While others of the group are answered it is this stream's path that failed, not the bottleneck.
     if (!others_heard) group_.control().on_persistent_congestion(now_ns);
-    return 0;  // an outage, not a rate of loss
+    return;  // an outage, not a rate of loss
   }
-  return lost_bytes;
+  if (limited_) return;
+  sample.lost_bytes = lost_bytes;
+  sample.lost_sent_ns = newest_sent_ns;
 }
 
 void Stream::lose(PacketNumber number, SentSink& sink) noexcept {
@@ -297,8 +300,10 @@ void Stream::forget_settled(std::uint64_t now_ns) noexcept {
 void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
   if (now_ns < timer_ns_) return;
   if (loss_time_ns_ <= now_ns) {
-    const std::uint64_t lost_bytes = detect_losses(now_ns, hears_others(now_ns), sink);
-    if (lost_bytes != 0 && !limited_) group_.control().on_lost(now_ns, lost_bytes, group_.in_flight_bytes());
+    AckSample sample;
+    sample.now_ns = now_ns;
+    detect_losses(now_ns, hears_others(now_ns), sample, sink);
+    if (sample.lost_bytes != 0) group_.on_lost(sample);
     forget_settled(now_ns);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;

@@ -232,8 +232,8 @@ class Stream {
   void settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber last, AckSample& sample, SentSink& sink) noexcept;
   void take_ecn(const EcnCounts* counts, AckSample& sample) noexcept;
   void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
-  // Declares lost what RFC 9002 §6.1 says is; returns the bytes congestion control is to hear of.
-  std::uint64_t detect_losses(std::uint64_t now_ns, bool others_heard, SentSink& sink) noexcept;
+  // Declares lost what RFC 9002 §6.1 says is; notes in the sample what congestion control is to hear of.
+  void detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& sample, SentSink& sink) noexcept;
   [[nodiscard]] bool silent_for(std::uint64_t ptos, std::uint64_t others_acked_ns) const noexcept;
   [[nodiscard]] bool hears_others(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool neighbour_arrived(PacketNumber number) noexcept;

@@ -235,6 +235,7 @@ LaneSession LanePair::session(std::uint32_t side) const noexcept {
   session.peer_window_bytes = Lane::window_initial(setup_.lane);
   session.peer_frame_window = Lane::frame_window(setup_.lane);
   session.seed = setup_.seed;
+  session.resume = setup_.resume;
   return session;
 }
 

@@ -27,6 +27,7 @@ namespace dwcp::sim {
 struct PairSetup {
   std::uint64_t seed = 1;
   LaneConfig lane{};
+  ResumePoint resume{};   // what every session begins with
   LinkProfile forward{};  // side 0 -> side 1
   LinkProfile backward{};
   // More paths beside `forward`, among which each 5-tuple has one by hash.

@@ -94,6 +94,24 @@ void choose_paths(Rng& rng, PairSetup& setup) {
   }
 }
 
+// Anything may be remembered of a link, right or wrong.
+void choose_congestion(Rng& rng, PairSetup& setup) {
+  setup.lane.congestion = static_cast<CongestionKind>(rng.below(kCongestionKinds));
+  if (rng.chance(0.5)) setup.lane.coupling = Coupling::kNone;
+  if (rng.chance(0.5)) return;
+  setup.resume.bandwidth_bytes_per_sec = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 1e9));
+  setup.resume.min_rtt_ns = static_cast<std::uint64_t>(log_uniform(rng, 1e4, 1e9));
+}
+
+const char* name_of(CongestionKind kind) {
+  switch (kind) {
+    case CongestionKind::kBbr: return "bbr";
+    case CongestionKind::kCubic: return "cubic";
+    case CongestionKind::kNewReno: return "newreno";
+  }
+  return "?";
+}
+
 void choose_flows(Rng& rng, Scenario& scenario) {
   const std::uint64_t count = 1 + rng.below(2 * scenario.setup.lane.flows_max);
   std::array<std::uint32_t, 2> opened{};
@@ -205,6 +223,7 @@ Scenario make_scenario(std::uint64_t seed) {
   choose_flows(rng, scenario);
   choose_mtus(rng, scenario);
   choose_ecn(seed, setup);
+  choose_congestion(rng, setup);
   return scenario;
 }
 
@@ -235,8 +254,9 @@ std::string Scenario::describe() const {
   const LaneConfig& lane = setup.lane;
   std::snprintf(
       text, sizeof(text),
-      "streams %u (%u..%u, to %u at %.3f s), %s, %zu more paths, policer %.2f Mb/s + %lu, ECN %d, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
+      "%s, resumes %lu B/s at %.3f ms, streams %u (%u..%u, to %u at %.3f s), %s, %zu more paths, policer %.2f Mb/s + %lu, ECN %d, datagram %u, flows_max %u, arena %zu (window %lu), rx_frames %zu (frame window %u), tx_frames %zu, "
       "records %zu, keepalive %.2f s, tx arena %zu, poll %.3f ms, consume %.2f ms + %lu B/s, restart %.3f s\n",
+      name_of(lane.congestion), setup.resume.bandwidth_bytes_per_sec, static_cast<double>(setup.resume.min_rtt_ns) * 1e-6,
       lane.streams, lane.stream_limits().min, lane.stream_limits().max, streams_to,
       streams_change_ns == kNever ? -1.0 : static_cast<double>(streams_change_ns) * 1e-9,
       lane.coupling == Coupling::kLink ? "coupled" : "each a group", setup.forward_more.size(),

@@ -56,6 +56,7 @@ struct Run {
       streams_changed = true;
       for (std::size_t side : {0U, 1U}) world.side(side).lane().set_streams(scenario.streams_to, scenario.streams_to);
     }
+    bool resets_heard = true;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const ScenarioFlow& flow = scenario.flows[i];
       if (!reset[i] && since_ns >= flow.reset_ns && world.side(flow.reset_side).lane().flow_open(ids[i])) {
@@ -65,8 +66,10 @@ struct Run {
       // A flow that ended before the other side heard of it leaves that side with frames it cannot submit.
       Side& other = world.side(1 - flow.reset_side);
       if (reset[i] && !other.lane().flow_open(ids[i])) other.stop_offering(ids[i]);
+      // A RESET that was lost may wait for its turn to be said again, with nothing in flight.
+      if (reset[i] && other.lane().flow_open(ids[i])) resets_heard = false;
     }
-    return world.settled() && world.pipe(0).in_flight() == 0 && world.pipe(1).in_flight() == 0 &&
+    return resets_heard && world.settled() && world.pipe(0).in_flight() == 0 && world.pipe(1).in_flight() == 0 &&
            world.side(0).lane().in_flight_bytes() == 0 && world.side(1).lane().in_flight_bytes() == 0;
   }
 

@@ -267,6 +267,8 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     peer.streams_target = lane.streams_target;
     peer.streams_grown = lane.scaler.grown;
     peer.streams_shrunk = lane.scaler.shrunk;
+    peer.congestion = lane.congestion;
+    peer.congestion_state = lane.congestion_state;
     peer.rtt_us = lane.rtt_smoothed_ns / kNsPerUs;
     peer.rtt_min_us = lane.rtt_min_ns / kNsPerUs;
     peer.delivery_rate_bps = lane.bandwidth_bytes_per_sec * 8;

@@ -15,6 +15,15 @@ namespace {
 
 constexpr std::uint32_t kEthernetMtuBytes = 1500;
 
+CongestionKind congestion_kind(Congestion congestion) {
+  switch (congestion) {
+    case Congestion::kBbr: return CongestionKind::kBbr;
+    case Congestion::kCubic: return CongestionKind::kCubic;
+    case Congestion::kNewReno: return CongestionKind::kNewReno;
+  }
+  return CongestionKind::kBbr;
+}
+
 inet::IpAddress address(const IpAddress& ip) {
   if (ip.v6) return inet::IpAddress::v6(ip.bytes);
   return inet::IpAddress::v4({ip.bytes[0], ip.bytes[1], ip.bytes[2], ip.bytes[3]});
@@ -67,6 +76,7 @@ LaneConfig lane_config(const Config& config) {
   lane.streams_max = config.transport.streams_max;
   lane.coupling = config.transport.coupling == StreamCoupling::kLink ? Coupling::kLink : Coupling::kNone;
   lane.ecn = config.transport.ecn;
+  lane.congestion = congestion_kind(config.transport.congestion);
   lane.flows_max = config.memory.migrations_max;
   lane.rx_arena_bytes = (std::size_t{config.memory.rx_mib} << 20) / peers;
   lane.window_max_bytes = std::uint64_t{config.transport.window_mib} << 20;

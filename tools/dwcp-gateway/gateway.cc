@@ -42,7 +42,8 @@ class Gateway::EdgeWaker final : public Waker {
   EdgeThread* edge_ = nullptr;
 };
 
-Gateway::Gateway(Config config, Log& log) : config_(std::move(config)), log_(log) {}
+Gateway::Gateway(Config config, Log& log)
+    : config_(std::move(config)), log_(log), path_memory_(config_.peers.size()) {}
 
 Gateway::~Gateway() { stop(); }
 
@@ -203,6 +204,7 @@ void Gateway::start_peers() {
     start.release();
   };
   out.random = random_word;
+  out.recall = [this](std::uint64_t now_ns, std::uint16_t lane) { return path_memory_.recall(now_ns, lane); };
   peers_ = std::make_unique<PeerSessions>(std::move(config), std::move(out));
 }
 
@@ -236,6 +238,21 @@ void Gateway::take_net_messages() {
   peers_->on_time(now_ns);
 }
 
+void Gateway::learn_paths() {
+  const NetReport& report = net_->report().latest();
+  for (std::size_t i = 0; i < std::min<std::size_t>(report.lanes, config_.peers.size()); ++i) {
+    const LaneReport& lane = report.lane[i];
+    if (!lane.active) continue;
+    path_memory_.learn(Loop::now_ns(), i,
+                       {.session = lane.session,
+                        .bandwidth_known = lane.bandwidth_known,
+                        .bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec,
+                        .min_rtt_ns = lane.rtt_min_ns,
+                        .packets_acked = lane.packets.packets_acked,
+                        .datagram_bytes = lane.datagram_bytes});
+  }
+}
+
 void Gateway::log_migrations() {
   const std::uint64_t rejected = edge_->counters().rejected.get();
   if (rejected != rejected_logged_ && rejected_limit_.admit(Loop::now_ns())) {
@@ -261,6 +278,7 @@ void Gateway::run() {
   messages.every(kControlPollMs);
   Timer snapshots(loop_, [this] {
     board_.publish(collector_->collect(log_.dropped()));
+    learn_paths();
     log_migrations();
   });
   snapshots.every(kSnapshotMs);

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "control/log.h"
 #include "control/loop.h"
+#include "control/path_memory.h"
 #include "control/peer_session.h"
 #include "control/snapshot.h"
 #include "control/telemetry.h"
@@ -48,6 +49,7 @@ class Gateway {
   [[nodiscard]] expected<void, Error> start_edges();
   void start_peers();
   void take_net_messages();
+  void learn_paths();
   void log_migrations();
   void stop();
 
@@ -68,6 +70,7 @@ class Gateway {
   TscClock clock_;
 
   Loop loop_;
+  PathMemory path_memory_;  // before peers_, which asks it
   std::unique_ptr<PeerSessions> peers_;
   LogLimit hello_limit_{1, 3};
   LogLimit rejected_limit_{1, 1};

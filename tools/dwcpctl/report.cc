@@ -135,12 +135,19 @@ std::string streams_text(const Json& peer) {
   return target == 0 || active == target ? std::to_string(active) : std::to_string(active) + "/" + std::to_string(target);
 }
 
+// "bbr:probe_bw"; empty while there is no session.
+std::string control_of(const Json& peer) {
+  const std::string name = text(peer, "congestion");
+  return name.empty() ? name : name + ':' + text(peer, "congestion_state");
+}
+
 std::string render_peers(const Json& report) {
   if (report.at("peers").empty()) return "no peers\n";
   Table table({{"PEER"},
                {"ADDRESS"},
                {"STATE"},
                {"STREAMS", Align::kRight},
+               {"CONTROL"},
                {"RTT", Align::kRight},
                {"MIN", Align::kRight},
                {"LOSS", Align::kRight},
@@ -152,7 +159,7 @@ std::string render_peers(const Json& report) {
                {"REASON"}});
   for (const auto& p : report.at("peers")) {
     table.row({text(p, "name"), text(p, "address"), text(p, "state"), streams_text(p),
-               human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
+               or_dash(control_of(p)), human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
                human_fraction(number(p, "loss_ppm"), 1'000'000),
                number(p, "ecn_streams_capable") == 0 ? "-" : human_fraction(number(p, "ecn_ce_tx"), number(p, "ecn_packets_tx")),
                human_rate(number(p, "delivery_rate_bps")),

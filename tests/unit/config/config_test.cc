@@ -214,6 +214,14 @@ TEST(config, unknown_keys_name_the_nearest) {
             std::string::npos);
 }
 
+TEST(config, takes_every_congestion_control) {
+  for (const auto& [name, kind] : {std::pair("bbr", Congestion::kBbr), {"cubic", Congestion::kCubic}, {"newreno", Congestion::kNewReno}}) {
+    const auto config = parse_config(changed("[port]", "[transport]\ncongestion = \"" + std::string(name) + "\"\n[port]"), "f");
+    ASSERT_TRUE(config) << name;
+    EXPECT_EQ(config->transport.congestion, kind) << name;
+  }
+}
+
 TEST(config, hostile_text_stays_on_one_line) {
   const auto config = parse_config("\"a\\nb\\u001b[2J\" = \"x\\ny\"\n[\"z\\n\"]\n", "f.toml");
   ASSERT_FALSE(config);

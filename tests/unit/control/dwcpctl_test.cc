@@ -230,6 +230,16 @@ TEST_F(dwcpctl, pause_is_shown_with_its_parts_or_not_at_all) {
   EXPECT_EQ(shown(R"({"pause_ms":-1,"pause_backlog_ms":1,"pause_path_ms":1,"pause_far_ms":1})").find("+1"), std::string::npos);
 }
 
+TEST_F(dwcpctl, peers_tell_the_congestion_control_and_its_state) {
+  const auto peers = Json::parse(R"({"peers":[{"name":"b","congestion":"cubic","congestion_state":"slow_start"},{"name":"c"}]})");
+  for (const auto& report : reports()) {
+    if (report.name != "peers") continue;
+    const std::string text = report.render(peers);
+    EXPECT_NE(text.find("cubic:slow_start"), std::string::npos) << text;
+    EXPECT_EQ(text.find(':', text.find("cubic:") + 6), std::string::npos) << "a link without a session has none\n" << text;
+  }
+}
+
 TEST(table, aligns_without_trailing_spaces) {
   Table table({{"NAME"}, {"N", Align::kRight}, {"NOTE"}});
   table.row({"a", "1", ""});

@@ -242,7 +242,11 @@ TEST(peer_session, numbers_name_the_lane_and_parameters_are_handed_on) {
   std::vector<LaneSession> started(kLanesMax);
   PeerSessions hub(config, {.send_hello = [&](std::uint16_t lane, const Hello& hello) { said[lane] = hello; },
                             .start = [&](std::uint16_t lane, const LaneSession& session) { started[lane] = session; },
-                            .random = [&] { return rng.next(); }});
+                            .random = [&] { return rng.next(); },
+                            .recall =
+                                [](std::uint64_t now_ns, std::uint16_t lane) {
+                                  return ResumePoint{.bandwidth_bytes_per_sec = now_ns, .min_rtt_ns = lane + 1U};
+                                }});
   hub.on_time(kNsPerSec);
   for (std::uint16_t lane = 0; lane < kLanesMax; ++lane) {
     EXPECT_EQ(view(said[lane]).session % kLanesMax, lane);
@@ -269,6 +273,8 @@ TEST(peer_session, numbers_name_the_lane_and_parameters_are_handed_on) {
     EXPECT_EQ(started[lane].peer_datagram_bytes, 1300U);
     EXPECT_EQ(started[lane].peer_window_bytes, std::uint64_t{1} << 30);
     EXPECT_EQ(started[lane].peer_frame_window, 5U);
+    EXPECT_EQ(started[lane].resume.bandwidth_bytes_per_sec, kNsPerSec);
+    EXPECT_EQ(started[lane].resume.min_rtt_ns, lane + 1U);
   }
 }
 

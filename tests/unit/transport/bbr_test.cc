@@ -80,6 +80,24 @@ TEST(bbr, two_percent_random_loss_is_not_congestion) {
   EXPECT_NEAR(bbr.ambient_loss(), 0.02, 0.01);
 }
 
+TEST(bbr, pings_do_not_unlearn_the_ambient_loss) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs, .loss = 0.02};
+  for (int i = 0; i < 120; ++i) path.round(bbr);
+  const double before = bbr.ambient_loss();
+  for (int i = 0; i < 100; ++i) {
+    AckSample ping;
+    ping.now_ns = path.now_ns += kNsPerSec;
+    ping.acked_bytes = ping.sent_in_flight_bytes = 50;
+    ping.packet_delivered_bytes = path.delivered;
+    ping.delivered_bytes = path.delivered += 50;
+    ping.rtt_ns = ping.smoothed_rtt_ns = 50 * kMs;
+    ping.app_limited = true;
+    bbr.on_ack(ping);
+  }
+  EXPECT_NEAR(bbr.ambient_loss(), before, 0.003);
+}
+
 TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
   Bbr clean(config());
   Bbr congested(config());
@@ -173,7 +191,10 @@ TEST(bbr, an_outage_does_not_end_startup) {
   Bbr bbr(config());
   FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
   path.round(bbr);
-  bbr.on_lost(path.now_ns, 100 * 1472, 0);
+  AckSample outage;
+  outage.now_ns = path.now_ns;
+  outage.lost_bytes = 100 * 1472;
+  bbr.on_lost(outage);
   bbr.on_persistent_congestion(path.now_ns);
   path.round(bbr);
   path.round(bbr);

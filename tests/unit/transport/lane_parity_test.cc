@@ -184,7 +184,7 @@ TEST(lane_parity, a_smaller_path_ends_parity_of_larger_symbols) {
   out = {.data = buffer.data(), .capacity = 2000};
   ASSERT_EQ(two.from.lane.transmit(two.from.now_ns, {&out, 1}), 1U);
   ASSERT_EQ(two.to.receive(two.from.now_ns, {out.data, out.length}), DropReason::kNone);
-  two.from.lane.limit_datagram(1200);
+  two.from.lane.on_mtu_report(two.from.now_ns, StreamId{0}, 1200);
   two.carry({});
   EXPECT_EQ(two.arrived(), 1U);
   EXPECT_EQ(two.from.lane.counters().parity_packets_sent, 0U);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/transport/ack_tracker.h"
+#include "dataplane/transport/bandwidth_filter.h"
 #include "dataplane/transport/frame_table.h"
 #include "dataplane/transport/pacer.h"
 #include "dataplane/transport/rate_sampler.h"
@@ -242,6 +243,36 @@ TEST(repair_queue, first_come_first_served) {
   queue.clear();
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.bytes(), 0U);
+}
+
+TEST(bandwidth_filter, keeps_the_best_of_ten_rounds) {
+  BandwidthFilter filter;
+  EXPECT_EQ(filter.max(), 0U);
+  filter.add(100, false);
+  for (int i = 0; i < 9; ++i) {
+    filter.begin_round(false);
+    filter.add(50, false);
+    EXPECT_EQ(filter.max(), 100U);
+  }
+  filter.begin_round(false);
+  filter.add(50, false);
+  EXPECT_EQ(filter.max(), 50U);
+}
+
+TEST(bandwidth_filter, rounds_with_little_to_send_neither_age_nor_lower_it) {
+  BandwidthFilter filter;
+  filter.add(100, false);
+  for (int i = 0; i < 50; ++i) {
+    filter.begin_round(true);
+    filter.add(1, true);
+  }
+  filter.begin_round(false);
+  filter.add(50, false);
+  EXPECT_EQ(filter.max(), 100U);
+  filter.add(120, true);
+  EXPECT_EQ(filter.max(), 120U) << "but a lower bound above all others counts";
+  filter.assume(7);
+  EXPECT_EQ(filter.max(), 7U);
 }
 
 }  // namespace

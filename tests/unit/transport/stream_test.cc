@@ -15,10 +15,23 @@ struct Notes final : CongestionControl {
   std::uint64_t lost = 0;
   std::uint64_t spurious = 0;
   int persistent = 0;
-  void on_ack(const AckSample& sample) noexcept override { lost += sample.lost_bytes; }
-  void on_lost(std::uint64_t, std::uint64_t bytes, std::uint64_t) noexcept override { lost += bytes; }
+  std::uint64_t lost_sent_ns = 0;
+  std::uint64_t acked_sent_ns = 0;
+  std::uint64_t spurious_sent_ns = 0;
+  void on_ack(const AckSample& sample) noexcept override {
+    lost += sample.lost_bytes;
+    lost_sent_ns = sample.lost_sent_ns;
+    acked_sent_ns = sample.acked_sent_ns;
+  }
+  void on_lost(const AckSample& sample) noexcept override {
+    lost += sample.lost_bytes;
+    lost_sent_ns = sample.lost_sent_ns;
+  }
   void on_persistent_congestion(std::uint64_t) noexcept override { ++persistent; }
-  void on_spurious_loss(std::uint64_t bytes) noexcept override { spurious += bytes; }
+  void on_spurious_loss(std::uint64_t bytes, std::uint64_t sent_ns) noexcept override {
+    spurious += bytes;
+    spurious_sent_ns = sent_ns;
+  }
   [[nodiscard]] std::uint64_t window_bytes() const noexcept override { return 1U << 30; }
   [[nodiscard]] std::uint64_t pacing_bytes_per_sec() const noexcept override { return 0; }
   [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept override { return 0; }
@@ -77,6 +90,21 @@ TEST(stream, time_threshold_is_nine_eighths) {
   EXPECT_EQ(b.lost, (Numbers{0}));
   EXPECT_EQ(b.stream.in_flight_bytes(), 0U);
   EXPECT_EQ(b.stream.timer_ns(), kNever);
+}
+
+TEST(stream, congestion_control_hears_when_the_newest_was_sent) {
+  Bench b;
+  for (std::uint64_t i = 0; i < 8; ++i) b.send(kNsPerSec + i * kMs);
+  ASSERT_TRUE(b.ack(kNsPerSec + 60 * kMs, {{.first = 5, .last = 6}, {.first = 0, .last = 0}}));
+  EXPECT_EQ(b.notes->acked_sent_ns, kNsPerSec + 6 * kMs);
+  EXPECT_EQ(b.lost, (Numbers{1, 2, 3}));
+  EXPECT_EQ(b.notes->lost_sent_ns, kNsPerSec + 3 * kMs);
+  // By time, without an ACK.
+  b.stream.on_time(b.stream.timer_ns(), b);
+  EXPECT_EQ(b.lost, (Numbers{1, 2, 3, 4}));
+  EXPECT_EQ(b.notes->lost_sent_ns, kNsPerSec + 4 * kMs);
+  ASSERT_TRUE(b.ack(kNsPerSec + 70 * kMs, {{.first = 5, .last = 6}, {.first = 2, .last = 2}}));
+  EXPECT_EQ(b.notes->spurious_sent_ns, kNsPerSec + 2 * kMs);
 }
 
 TEST(stream, pto_doubles_up_to_a_cap_and_declares_nothing_lost) {
