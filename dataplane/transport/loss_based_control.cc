@@ -36,6 +36,8 @@ void LossBasedControl::on_ack(const AckSample& sample) noexcept {
   resume_after_idle(sample);
   follow_resume(sample, resume_.on_ack(sample, min_rtt_ns_));
   if (sample.lost_bytes != 0) congestion_event(sample.now_ns, sample.lost_sent_ns, sample.lost_bytes);
+  // RFC 9002 §7.1: a mark is one congestion event, as a loss is; but none that may turn out spurious.
+  if (sample.ecn_ce_packets != 0) congestion_event(sample.now_ns, sample.acked_sent_ns, 1);
   grow(sample);
   set_pacing(sample.smoothed_rtt_ns);
 }

@@ -30,8 +30,8 @@ class PathBundle {
     return pipes_.size() == 1 ? 0 : Rng(seed_ ^ (flow * 0x9e3779b97f4a7c15U)).below(pipes_.size());
   }
 
-  DropReason send(std::uint64_t now_ns, std::span<const std::uint8_t> bytes, std::uint64_t flow) {
-    return pipes_[path_of(flow)].send(now_ns, bytes, DatagramPipe::kUdpIpv4OverheadBytes, EcnCodepoint::kNotEct, flow);
+  DropReason send(std::uint64_t now_ns, std::span<const std::uint8_t> bytes, std::uint64_t flow, Ecn ecn = Ecn::kNotEct) {
+    return pipes_[path_of(flow)].send(now_ns, bytes, DatagramPipe::kUdpIpv4OverheadBytes, ecn, flow);
   }
 
   [[nodiscard]] std::uint64_t next_event_ns() const noexcept { return pipes_[first_due()].next_event_ns(); }

@@ -364,9 +364,9 @@ struct Notes final : CongestionControl {
   std::uint64_t spurious = 0;
   int persistent = 0;
   void on_ack(const AckSample& sample) noexcept override { lost += sample.lost_bytes; }
-  void on_lost(std::uint64_t, std::uint64_t bytes, std::uint64_t) noexcept override { lost += bytes; }
+  void on_lost(const AckSample& sample) noexcept override { lost += sample.lost_bytes; }
   void on_persistent_congestion(std::uint64_t) noexcept override { ++persistent; }
-  void on_spurious_loss(std::uint64_t bytes) noexcept override { spurious += bytes; }
+  void on_spurious_loss(std::uint64_t bytes, std::uint64_t) noexcept override { spurious += bytes; }
   [[nodiscard]] std::uint64_t window_bytes() const noexcept override { return 1U << 30; }
   [[nodiscard]] std::uint64_t pacing_bytes_per_sec() const noexcept override { return 0; }
   [[nodiscard]] std::uint64_t bandwidth_bytes_per_sec() const noexcept override { return 0; }
