@@ -307,6 +307,7 @@ class Lane final : private SentSink {
   [[nodiscard]] std::uint32_t next_frame(Flow& flow, std::uint32_t& before) noexcept;
   void protect(Flow& flow, std::uint32_t slot) noexcept;
   [[nodiscard]] bool within_tail_budget(const Flow& flow, std::uint32_t bytes) const noexcept;
+  [[nodiscard]] std::uint32_t least_datagram_bytes() const noexcept;
   [[nodiscard]] bool give_parity(Flow& flow, std::uint32_t slot, bool aligned) noexcept;
   [[nodiscard]] Flow* next_in_flight() noexcept;
   void protect_in_flight() noexcept;

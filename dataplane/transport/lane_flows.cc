@@ -8,7 +8,7 @@
 namespace dwcp {
 
 std::uint64_t Lane::window_initial(const LaneConfig& config) noexcept {
-  return std::max<std::uint64_t>(config.rx_arena_bytes / (8 * flow_places(config)) / wire::kCellBytes * wire::kCellBytes,
+  return std::max<std::uint64_t>(config.rx_arena_bytes / (3 * flow_places(config)) / wire::kCellBytes * wire::kCellBytes,
                                  wire::kFrameBytesMax);
 }
 

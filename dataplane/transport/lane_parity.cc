@@ -66,11 +66,20 @@ void Lane::protect(Flow& flow, std::uint32_t slot) noexcept {
   if (!give_parity(flow, slot, true)) ++counters_.parity_no_room;
 }
 
+// What every active stream's path carries: a symbol may go on any.
+std::uint32_t Lane::least_datagram_bytes() const noexcept {
+  std::uint32_t least = datagram_bytes_;
+  for_each(sending_, [&](const Stream& stream) {
+    if (stream.state() == StreamState::kActive) least = std::min(least, stream.mtu().bytes());
+  });
+  return least;
+}
+
 // `aligned`: the frame will be sent in symbols.  False when the pool has no room.
 bool Lane::give_parity(Flow& flow, std::uint32_t slot, bool aligned) noexcept {
   TxFrame& frame = tx_frames_[slot];
   const std::uint32_t bytes = frame.body->bytes;
-  const auto symbol_max = static_cast<std::uint32_t>(wire::chunk_room(datagram_bytes_) - sizeof(wire::DataChunk));
+  const auto symbol_max = static_cast<std::uint32_t>(wire::chunk_room(least_datagram_bytes()) - sizeof(wire::DataChunk));
   const std::uint32_t symbols = symbols_of(bytes, symbol_max);
   const std::uint32_t symbol_bytes = symbols_of(bytes, symbols);
   const std::size_t most = std::min({std::max<std::size_t>((symbols * config_.tail_parity_max_percent + 99) / 100, ParityConfig::kRowsAlways),

@@ -99,7 +99,9 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
     --closes_pending_;
   }
   bool eliciting = size != before && !closing;  // CLOSE goes without data, so that nothing in it needs repair
-  if (!eliciting && (probe || ping)) {
+  // Parity that waited may fit the path no more; then the packet at least asks for an answer.
+  const bool empty = size == sizeof(wire::PacketHeader);
+  if (!eliciting && (probe || ping || empty)) {
     out.data[size++] = static_cast<std::uint8_t>(wire::ChunkType::kPing);
     eliciting = true;
   }
