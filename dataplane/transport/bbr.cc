@@ -14,6 +14,7 @@ constexpr double kStartupWindowGain = 1.4;
 constexpr double kDrainGain = 0.5;
 constexpr double kWindowGain = 2.0;
 constexpr std::array<double, 8> kProbeGains = {1.25, 0.75, 1, 1, 1, 1, 1, 1};
+constexpr std::size_t kLostRatePhases = 4;
 constexpr std::size_t kProbeSeenPhase = 2;  // by its end all that the probe sent is acknowledged
 
 constexpr std::uint32_t kStartupQueueSamples = 8;
@@ -27,6 +28,8 @@ constexpr double kFullPipeGrowth = 1.25;
 constexpr std::uint32_t kFullPipeRounds = 3;
 
 constexpr std::uint64_t kMinRttWindowNs = 10 * kNsPerSec;
+constexpr std::uint64_t kSpellMinNs = 20 * kNsPerMs;  // shorter, a busy host's own pauses would look like a slow path
+
 constexpr std::uint64_t kProbeRttNs = 200 * kNsPerMs;
 
 // Loss beyond the ambient rate that counts as congestion: with a queue, and without one.
@@ -107,6 +110,7 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
   follow_resume(sample);
   if (round_start_) end_round(sample);
   check_startup_queue(sample);
+  check_fallen_rate(sample);
   advance_state(sample);
   set_window_and_pacing(sample);
 }
@@ -213,6 +217,38 @@ void Bbr::end_round(const AckSample& sample) noexcept {
   round_in_flight_max_ = 0;
 }
 
+// Behind a queue as long as the path, two spells of a least round trip each that bring less than half of the estimate: the
+// path has become another.  Rounds are long behind such a queue, and what the filter remembers would fill the buffer over and
+// over until ten of them have passed.
+void Bbr::check_fallen_rate(const AckSample& sample) noexcept {
+  spell_bytes_ += sample.acked_bytes;
+  const std::uint64_t spell_ns = std::max(min_rtt_ns_, kSpellMinNs);
+  const std::uint64_t elapsed_ns = sample.now_ns - spell_start_ns_;
+  if (elapsed_ns < spell_ns) return;
+  const auto rate = static_cast<std::uint64_t>(static_cast<double>(spell_bytes_) * 1e9 / static_cast<double>(elapsed_ns));
+  const bool silent = elapsed_ns > 2 * spell_ns;  // an outage says nothing of the rate
+  const bool slow = !silent && !sample.app_limited && sample.smoothed_rtt_ns > 2 * min_rtt_ns_ && rate < bandwidth() / 2;
+  spell_start_ns_ = sample.now_ns;
+  spell_bytes_ = 0;
+  slow_spells_ = slow ? slow_spells_ + 1 : 0;
+  if (slow_spells_ < 2 || state_ != State::kProbeBw) return;
+  slow_spells_ = 0;
+  lost_rate_ = std::max(lost_rate_, bandwidth());
+  bandwidth_.assume(rate);
+  state_ = State::kDrain;
+}
+
+// A path that fell may rise again: as long as it has not, it is probed twice as often, and a probe that brings all that it
+// asked for starts up anew.
+void Bbr::check_regained_rate() noexcept {
+  if (lost_rate_ == 0 || bandwidth() < scaled(kResumedGrowth, probed_from_)) return;
+  if (bandwidth() >= scaled(kResumedShare, lost_rate_)) {
+    lost_rate_ = 0;
+    return;
+  }
+  start_up_again();
+}
+
 void Bbr::check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept {
   if (full_pipe_ || resume_.jumping()) return;
   if (lossy) {
@@ -313,8 +349,12 @@ void Bbr::advance_phase(const AckSample& sample) noexcept {
     phase_start_ns_ = sample.now_ns;
     if (searching_) return;
   }
-  if (phase_ == kProbeSeenPhase) check_resumed_growth();
-  phase_ = (phase_ + 1) % kProbeGains.size();
+  if (phase_ == kProbeSeenPhase) {
+    check_resumed_growth();
+    check_regained_rate();
+  }
+  phase_ = (phase_ + 1) % (lost_rate_ != 0 ? kLostRatePhases : kProbeGains.size());
+  if (phase_ == 0) probed_from_ = bandwidth();
   phase_start_ns_ = sample.now_ns;
   if (phase_ == 0) ecn_.lift();
 }
@@ -401,7 +441,10 @@ void Bbr::follow_resume(const AckSample& sample) noexcept {
 void Bbr::check_resumed_growth() noexcept {
   if (!resumed_) return;
   resumed_ = false;
-  if (bandwidth() < scaled(kResumedGrowth, resume_.rate_bytes_per_sec())) return;
+  if (bandwidth() >= scaled(kResumedGrowth, resume_.rate_bytes_per_sec())) start_up_again();
+}
+
+void Bbr::start_up_again() noexcept {
   full_pipe_ = false;
   full_bandwidth_ = 0;
   full_rounds_ = 0;

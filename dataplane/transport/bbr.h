@@ -88,6 +88,9 @@ class Bbr final : public CongestionControl {
   void update_extra_acked(const AckSample& sample) noexcept;
   void update_min_rtt(const AckSample& sample) noexcept;
   void end_round(const AckSample& sample) noexcept;
+  void check_fallen_rate(const AckSample& sample) noexcept;
+  void check_regained_rate() noexcept;
+  void start_up_again() noexcept;
   void check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept;
   void check_startup_queue(const AckSample& sample) noexcept;
   void bound_in_flight(const AckSample& sample, bool lossy, bool marked) noexcept;
@@ -134,6 +137,13 @@ class Bbr final : public CongestionControl {
   std::uint64_t full_bandwidth_ = 0;
   std::uint32_t full_rounds_ = 0;
   std::uint32_t queue_samples_ = 0;  // in a row, in this round
+
+  // What came in the spell in progress, and how many in a row were slow.
+  std::uint64_t spell_start_ns_ = 0;
+  std::uint64_t spell_bytes_ = 0;
+  std::uint32_t slow_spells_ = 0;
+  std::uint64_t lost_rate_ = 0;    // what the path gave before it fell, until it does again; 0 = it did not fall
+  std::uint64_t probed_from_ = 0;  // the estimate when the last probe began
 
   // ProbeBw and ProbeRtt.
   std::size_t phase_ = 0;

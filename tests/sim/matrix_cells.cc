@@ -49,7 +49,9 @@ std::vector<Cell> matrix_cells() {
                          .rtt_ms = rtt_ms,
                          .loss = loss,
                          .goodput_min = bound,
-                         .p90_min = bound - 0.15,
+                         .p90_min = bound - (kind == "route" ? 0.5 : 0.15),
+                         // The old path's queue is ten of the new one's.
+                         .queue_max = kind == "rate low" ? 5.0 : 1.0,
                          .tier = tier_of(kind, mbps, rtt_ms, loss)});
         }
       }

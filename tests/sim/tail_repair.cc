@@ -163,7 +163,7 @@ int main(int argc, char** argv) {
       for (const double loss : {0.001, 0.01, 0.02}) {
         // A burst of more than a fifth of a frame in flight is beyond the parity allowed, and costs its round trip.
         const bool burst = std::strcmp(kind, "burst") == 0;
-        good = dwcp::sim::run({kind, rtt_ms, loss, 0.2, burst ? 1.5 : 0.25}, seeds) && good;
+        good = dwcp::sim::run({kind, rtt_ms, loss, burst ? 0.8 : 0.2, burst ? 1.5 : 1.05}, seeds) && good;
       }
     }
   }
