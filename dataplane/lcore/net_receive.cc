@@ -51,6 +51,7 @@ void NetRole::take_path_mtu(std::uint64_t now_ns, const inet::PathMtuReport& rep
     Link& link = *links_[i];
     if (!link.lane.active() || config_.peers[i] != report.remote) continue;
     for (std::size_t stream = 0; stream < link.headers.size(); ++stream) {
+      if (link.lane.streams()[stream]->state() == StreamState::kIdle) continue;
       if (source_port(link.lane.session().local_session, stream, link.paths[stream]) != report.local.port) continue;
       return link.lane.on_mtu_report(now_ns, static_cast<StreamId>(stream), link.headers[stream].payload_max(report.mtu));
     }
