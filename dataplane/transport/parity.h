@@ -10,7 +10,7 @@
 //  - A frame is a codeword.  Its bytes are k symbols of equal size, each in a packet of its own (never two lost with one
 //    packet); m parity symbols follow in PARITY chunks.  A frame of one symbol is sent again as it is.
 //  - Parity of a marked frame is made as its symbols are sent, out of the packet just filled: 0.2 us a packet for 8 rows, 1 us
-//    for 38.  A receiver that must reconstruct does it at once: 13 us for 260 KiB with two symbols missing, 45 us with 8, 1.6 ms
+//    for 38.  A receiver that must reconstruct does it at once, copying aside: 13 us for 260 KiB with two symbols missing, 45 us with 8, 1.6 ms
 //    with 64, the most a peer can ask for with a frame, and only by sending 64 symbols of at least 512 bytes.
 //  - Where losses come in bursts the frames of a tail are sent in turns, as many as a burst is long, at most
 //    kInterleaveMax: each codeword has its share of the burst only.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// tail_repair [--seeds N] [--only KIND] [--rtt MS]: the last window of a migration, 4 MB of frames marked as tail behind
-// 12 MB of bulk, six times in each of N lives of each simulated 1 Gb/s link, with parity and without, in virtual time.  A
-// line per cell; exit code 1 when a bound fails.
+// tail_repair [--seeds N] [--only KIND] [--rtt MS] [--loss FRACTION]: the last window of a migration, 4 MB of frames
+// marked as tail behind 12 MB of bulk, six times in each of N lives of each simulated 1 Gb/s link, with parity and without,
+// in virtual time.  A line per cell; exit code 1 when a bound fails.
 //
 // whole: from the first byte of the window sent to its last frame complete at the receiver.  late: what of it is left when
 // the time from the first byte to the last, each sent for the first time, and the last one's way through the bottleneck's
-// queue and the path are taken off: the downtime that losses cost.  parity: bytes of it, for the window and what was in flight before it, of
-// the window's bytes.  again: bytes sent again that the receiver had made itself, likewise.  recovered: frames by parity,
-// of 64.
+// queue and the path are taken off: the downtime that losses cost.  parity: bytes of it, for the window and what was in
+// flight before it, of the window's bytes.  again: bytes sent again that the receiver had made itself, likewise.
+// recovered: frames by parity, of 64.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -32,7 +32,7 @@ struct Cell {
   double rtt_ms;
   double loss;
   double late_p50_max;  // asserted with parity, in round trips: the parity itself has to come as well
-  double late_p99_max;
+  double late_p99_max;  // likewise; 0: no more than without parity
 };
 
 struct Figures {
@@ -122,7 +122,9 @@ bool run(const Cell& cell, std::uint64_t seeds) {
   const double late_p50 = percentile(with.late_ms, 0.5) / cell.rtt_ms;
   const double late_p99 = percentile(with.late_ms, 0.99) / cell.rtt_ms;
   if (late_p50 > cell.late_p50_max) fault += "  p50 above " + std::to_string(cell.late_p50_max) + " RTT";
-  if (late_p99 > cell.late_p99_max) fault += "  p99 above " + std::to_string(cell.late_p99_max) + " RTT";
+  const double p99_max =
+      cell.late_p99_max != 0 ? cell.late_p99_max : percentile(without.late_ms, 0.99) / cell.rtt_ms;
+  if (late_p99 > p99_max) fault += "  p99 above " + std::to_string(p99_max) + " RTT";
   // Else the bounds above would be met by a link that loses nothing.
   if (percentile(without.late_ms, 0.99) < 0.7 * cell.rtt_ms) fault += "  nothing to repair";
   std::printf(
@@ -144,6 +146,7 @@ int main(int argc, char** argv) {
   std::uint64_t seeds = 3;
   const char* only = nullptr;
   double only_rtt = 0;
+  double only_loss = 0;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) {
       seeds = std::max<std::uint64_t>(std::strtoull(argv[++i], nullptr, 10), 1);
@@ -151,8 +154,10 @@ int main(int argc, char** argv) {
       only = argv[++i];
     } else if (std::strcmp(argv[i], "--rtt") == 0 && i + 1 < argc) {
       only_rtt = std::atof(argv[++i]);
+    } else if (std::strcmp(argv[i], "--loss") == 0 && i + 1 < argc) {
+      only_loss = std::atof(argv[++i]);
     } else {
-      return std::fprintf(stderr, "usage: tail_repair [--seeds N] [--only KIND] [--rtt MS]\n"), 2;
+      return std::fprintf(stderr, "usage: tail_repair [--seeds N] [--only KIND] [--rtt MS] [--loss FRACTION]\n"), 2;
     }
   }
   bool good = true;
@@ -161,9 +166,11 @@ int main(int argc, char** argv) {
     for (const double rtt_ms : {50.0, 100.0, 320.0}) {
       if (only_rtt != 0 && rtt_ms != only_rtt) continue;
       for (const double loss : {0.001, 0.01, 0.02}) {
-        // A burst of more than a fifth of a frame in flight is beyond the parity allowed, and costs its round trip.
+        if (only_loss != 0 && loss != only_loss) continue;
+        // A burst of more than a fifth of a frame in flight is beyond the parity allowed, and costs its round trip: at 2 %
+        // and 320 ms every second window has one.
         const bool burst = std::strcmp(kind, "burst") == 0;
-        good = dwcp::sim::run({kind, rtt_ms, loss, burst ? 0.8 : 0.2, burst ? 1.5 : 1.05}, seeds) && good;
+        good = dwcp::sim::run({kind, rtt_ms, loss, burst && loss > 0.01 ? 0.8 : 0.2, burst ? 0 : 1.05}, seeds) && good;
       }
     }
   }
