@@ -161,8 +161,16 @@ TEST(stream_shares, a_new_stream_begins_low) {
 }
 
 TEST(stream_shares, streams_that_begin_together_stay_even_while_the_rate_doubles) {
-  Group group(4);
+  Group group(1);
   group.shares.update(group.now_ns, group.streams);
+  for (int i = 0; i < 3; ++i) group.add();  // their paths answered before anything was delivered
+  group.shares.update(group.now_ns, group.streams);
+  // The first has been at it; too little of the others' is settled to be judged, and that must not leave them behind.
+  group.exchange(*group.streams[0], 200, 1e9, 0);
+  for (std::size_t i = 1; i < 4; ++i) group.exchange(*group.streams[i], 5, 1e9, 0);
+  group.now_ns += kRttNs;
+  group.shares.update(group.now_ns, group.streams);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(group.shares.share(i), 1.0) << i;
   for (double total = 100; total < 10'000; total *= 2) {
     group.round(total);
     for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(group.shares.share(i), 1.0) << i << " at " << total;

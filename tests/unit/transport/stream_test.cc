@@ -214,6 +214,49 @@ TEST(stream, life_follows_its_table) {
   EXPECT_EQ(next_state(kIdle, StreamEvent::kAcked), kIdle);  // a late ACK opens nothing
 }
 
+TEST(stream, is_suspect_before_it_is_dead_by_what_others_are_answered) {
+  Bench b;
+  b.send(kNsPerSec);
+  ASSERT_TRUE(b.ack(kNsPerSec + 50 * kMs, {{.first = 0, .last = 0}}));
+  const std::uint64_t sent_ns = kNsPerSec + 60 * kMs;
+  b.send(sent_ns);
+  const std::uint64_t pto_ns = b.stream.rtt().pto_ns(Stream::kPeerAckDelayMaxNs);
+  EXPECT_FALSE(b.stream.looks_suspect(sent_ns + pto_ns - 1));
+  EXPECT_TRUE(b.stream.looks_suspect(sent_ns + pto_ns));
+  b.send(sent_ns + 2 * pto_ns, 50);  // data sent on it does not put its death off
+  EXPECT_FALSE(b.stream.looks_dead(sent_ns + 3 * pto_ns - 1));
+  EXPECT_TRUE(b.stream.looks_dead(sent_ns + 3 * pto_ns));
+  ASSERT_TRUE(b.ack(sent_ns + 3 * pto_ns, {{.first = 0, .last = 1}}));
+  EXPECT_FALSE(b.stream.looks_suspect(sent_ns + 3 * pto_ns));
+}
+
+TEST(stream, comes_back_on_its_path_or_on_another_as_told) {
+  Bench b;
+  b.send(kNsPerSec);
+  b.stream.close(b);
+  EXPECT_EQ(b.stream.state(), StreamState::kClosing);
+  ASSERT_TRUE(b.ack(kNsPerSec + 50 * kMs, {{.first = 0, .last = 0}}));
+  EXPECT_EQ(b.stream.state(), StreamState::kIdle);
+  b.stream.rest(kNsPerSec + 51 * kMs);
+  EXPECT_TRUE(b.stream.at_rest());
+  EXPECT_EQ(b.pages.free_pages(), b.pages.pages()) << "an idle stream holds no records";
+  b.stream.open();
+  EXPECT_EQ(b.stream.path(), 0);
+  b.stream.close(b);
+  b.stream.open(true);
+  EXPECT_EQ(b.stream.path(), 1);
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+}
+
+TEST(stream, losses_of_a_limited_stream_are_not_its_groups) {
+  Bench b;
+  b.stream.set_limited(true);
+  b.send(kNsPerSec, 5);
+  ASSERT_TRUE(b.ack(kNsPerSec + 50 * kMs, {{.first = 4, .last = 4}}));
+  EXPECT_EQ(b.lost.size(), 2U) << "they are repaired all the same";
+  EXPECT_EQ(b.notes->lost, 0U);
+}
+
 TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
   Bench b;
   Stream other{StreamId{1}, b.pages, b.group};
@@ -236,6 +279,7 @@ TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
   send_other(now_ns);
   ASSERT_TRUE(other.on_ack(now_ns + 50 * kMs, std::vector<AckedRange>{{.first = 0, .last = 0}}, 0, b));
   ASSERT_TRUE(b.stream.looks_dead(b.group.last_acked_ns()));
+  EXPECT_TRUE(b.stream.looks_suspect(b.group.last_acked_ns()));
   b.lost.clear();
   b.stream.fail(now_ns + 50 * kMs, b);
   EXPECT_EQ(b.lost.size(), 16U) << "all that was outstanding is for others to repair";
