@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packets two gateways exchange, version 1: one UDP datagram is one packet.  Prose twin: docs/WIRE.md.
+// The packets two gateways exchange, version 2: one UDP datagram is one packet.  Prose twin: docs/WIRE.md.
 //
 //   data packet    PacketHeader | chunk ... chunk | seal
 //   hello packet   HelloPacket  | seal                       (dataplane/wire/hello.h)
@@ -15,7 +15,7 @@
 
 namespace dwcp::wire {
 
-inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::uint8_t kVersion = 2;
 
 enum class PacketType : std::uint8_t {
   kData = 1,   // chunks of one stream of an established session

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seal closes every packet and covers all bytes before it.  In version 1 it is a CRC-32C (Castagnoli, RFC 3720
+// The seal closes every packet and covers all bytes before it.  It is a CRC-32C (Castagnoli, RFC 3720
 // appendix B.4) and finds damage that UDP's 16-bit checksum misses; it does not authenticate.  Room is kept for a 16-byte
 // AEAD tag, so that sizes measured now hold when the seal becomes one.
 #pragma once

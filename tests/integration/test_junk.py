@@ -12,8 +12,8 @@ ENTRY = "tcp:127.0.0.1:4444"
 EXIT = "tcp:127.0.0.1:4445"
 UDP_PORT = 7717
 EACH = 20
-# What dataplane/wire/packet.h gives: type byte (version 1 above, type below), stream, session, number.
-DATA, HELLO = 0x11, 0x12
+# What dataplane/wire/packet.h gives: type byte (version 2 above, type below), stream, session, number.
+DATA, HELLO = 0x21, 0x22
 JUNK = {
     "truncated": bytes([DATA, 0, 1]),
     "wrong_version": bytes([0x71]) + bytes(60),

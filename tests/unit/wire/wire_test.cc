@@ -29,9 +29,9 @@ using Bytes = std::vector<std::uint8_t>;
 TEST(wire_layout, packet_header) {
   const PacketHeader header{
       .type = type_byte(PacketType::kData), .stream = 2, .session = 0x03040506U, .number = 0x0708090aU};
-  EXPECT_EQ(bytes_of(header), (Bytes{0x11, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
-  EXPECT_EQ(version_of(0x12), 1);
-  EXPECT_EQ(type_of(0x12), static_cast<std::uint8_t>(PacketType::kHello));
+  EXPECT_EQ(bytes_of(header), (Bytes{0x21, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+  EXPECT_EQ(version_of(0x22), 2);
+  EXPECT_EQ(type_of(0x22), static_cast<std::uint8_t>(PacketType::kHello));
 }
 
 TEST(wire_layout, data_chunk) {
@@ -84,7 +84,7 @@ TEST(wire_layout, hello_packet) {
   hello.name_bytes = 1;
   hello.name[0] = 'x';
   const Bytes bytes = bytes_of(hello);
-  EXPECT_EQ(bytes[0], 0x12);
+  EXPECT_EQ(bytes[0], 0x22);
   for (std::size_t i = 1; i <= 0x28; ++i) EXPECT_EQ(bytes[i], i) << "at byte " << i;
   EXPECT_EQ(bytes[41], 1);
   EXPECT_EQ(bytes[44], 'x');
