@@ -18,7 +18,7 @@ JUNK = {
     "truncated": bytes([DATA, 0, 1]),
     "wrong_version": bytes([0x71]) + bytes(60),
     "wrong_session": bytes([DATA, 0]) + b"\xde\xad\xbe\xef" + bytes(60),
-    "unknown_type": bytes([0x1f]) + bytes(60),
+    "unknown_type": bytes([0x2f]) + bytes(60),
 }
 
 
