@@ -2,7 +2,7 @@
 """A real QEMU guest, small: it crosses whole, and when a gateway dies on the way it stays where it was."""
 from lab import migrate, verify
 from lab.link import LinkSpec
-from labtest import eventually, expect
+from labtest import FAST_LINK, eventually, expect
 
 ENTRY = "tcp:127.0.0.1:4444"
 EXIT = "tcp:127.0.0.1:4445"
@@ -33,14 +33,18 @@ def test_guest_crosses_whole(lab):
     expect(ends[0]["pause_ms"] == ends[1]["pause_ms"], f"both sides say the same: {ends}")
 
 
-# What the gateways cannot see is QEMU's own part at both ends, and 1.3 MiB of kernel buffers: 20 ms on this link.  On a
-# machine with two cores a TCG guest and two gateways keep each other waiting.
-UNSEEN_MS_MAX = 200
+# What the gateways cannot see is QEMU's own part at both ends, and 1.3 MiB of kernel buffers: 20 ms on this link.  What they
+# see and QEMU does not count is the closing of the connection after RESUME.  Both grow where a TCG guest and two gateways
+# keep each other waiting for two slow cores; the meter's own arithmetic is pinned in virtual time (unit: pause_meter).
+UNSEEN_MS_MAX = 400
+SEEN_AFTER_MS_MAX = 250
+ONE_WAY_MS = FAST_LINK.rtt_ms / 2
 
 
 def expect_pause(end, stop_to_resume_ms):
     whole = end["pause_ms"]
-    expect(stop_to_resume_ms - UNSEEN_MS_MAX <= whole <= stop_to_resume_ms + 20,
+    least, most = stop_to_resume_ms - UNSEEN_MS_MAX, stop_to_resume_ms + SEEN_AFTER_MS_MAX
+    expect(max(least, ONE_WAY_MS) <= whole <= most,
            f"{whole} ms seen by the gateways of {stop_to_resume_ms} ms seen by QEMU: {end}")
     parts = [end[f"pause_{part}_ms"] for part in ("backlog", "path", "far")]
     expect(min(parts) >= 0 and abs(sum(parts) - whole) <= 2, f"the parts make up the whole: {end}")
