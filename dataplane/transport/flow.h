@@ -27,6 +27,13 @@ enum class FlowState : std::uint8_t {
   kResetting,  // we ended it; RESET is repeated until acknowledged, all else for this id is ignored
 };
 
+// Credit for the flow that one side opens next, granted before it does.
+struct NextFlowCredit {
+  FlowId flow{};  // 0 = none
+  std::uint64_t charge_limit = 0;
+  std::uint32_t frame_limit = 0;
+};
+
 struct Flow {
   // Where an incoming frame number stands.
   static constexpr std::uint32_t kEmpty = kNoSlot;

@@ -234,7 +234,6 @@ class Lane final : private SentSink {
     return parity_ready_ == 0 && tx_symbols_.free_count() == tx_symbols_.size() && rx_symbols_.free_count() == rx_symbols_.size() &&
            tx_parity_.free_count() == tx_parity_.size() && rx_parity_.free_count() == rx_parity_.size();
   }
-  // The credit a flow starts with, for the hello.
   // Times a range must have been lost for it to be sent twice.
   static constexpr std::uint16_t kLossesForCopy = 2;
   // Flows one side has ended and the other not yet, beyond what both may have open.
@@ -246,6 +245,7 @@ class Lane final : private SentSink {
   [[nodiscard]] static std::size_t flow_places(const LaneConfig& config) noexcept {
     return 2 * config.flows_max + kFlowsEnding;
   }
+  // The credit a flow starts with, for the hello.
   [[nodiscard]] static std::uint64_t window_initial(const LaneConfig& config) noexcept;
   [[nodiscard]] static std::uint32_t frame_window(const LaneConfig& config) noexcept;
 
@@ -274,9 +274,6 @@ class Lane final : private SentSink {
   wire::DropReason rx_frame_for(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint32_t frame_bytes,
                                 std::uint32_t& slot) noexcept;
   void complete(Flow& flow, std::uint32_t slot) noexcept;
-  void grant(std::uint64_t now_ns, Flow& flow) noexcept;
-  void grow_window(std::uint64_t now_ns, Flow& flow) noexcept;
-  void grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept;
 
   // lane_transmit.cc
   // `turn`: it may carry data.  Sets `data_sent_` when it did.
@@ -288,7 +285,6 @@ class Lane final : private SentSink {
   [[nodiscard]] std::size_t put_acks(std::uint64_t now_ns, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_ack(std::uint64_t now_ns, Stream& stream, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_resets(SentPacket& record, std::span<std::uint8_t> room) noexcept;
-  [[nodiscard]] std::size_t put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] std::size_t put_data(SentPacket& record, std::span<std::uint8_t> room) noexcept;
   [[nodiscard]] bool repair_waiting() noexcept;
   [[nodiscard]] bool next_repair(const SentPacket& record, SentRange& range, std::uint32_t length_max) noexcept;
@@ -301,6 +297,18 @@ class Lane final : private SentSink {
   [[nodiscard]] bool frames_waiting() noexcept;
   [[nodiscard]] bool control_waiting() const noexcept { return resets_pending_ != 0 || credits_pending_ != 0; }
   void queue_probe(Stream& stream) noexcept;
+
+  // lane_credit.cc
+  void note_credit(FlowId id, std::uint64_t charge_limit, std::uint32_t frame_limit) noexcept;
+  [[nodiscard]] std::size_t put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept;
+  void grant(std::uint64_t now_ns, Flow& flow) noexcept;
+  void grow_window(std::uint64_t now_ns, Flow& flow) noexcept;
+  void grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept;
+  void grant_ahead() noexcept;
+  void take_back_ahead() noexcept;
+  void use_credit_ahead(Flow& flow) noexcept;
+  void set_ahead_pending(bool pending) noexcept;
+  void set_credit_pending(Flow& flow, bool pending) noexcept;
 
   // lane_parity.cc
   [[nodiscard]] std::size_t tail_turns() const noexcept;
@@ -345,7 +353,6 @@ class Lane final : private SentSink {
   void fail_flow(Flow& flow, EndReason reason) noexcept;
   void repair(const SentRange& range) noexcept;
   void set_reset_pending(Flow& flow, bool pending) noexcept;
-  void set_credit_pending(Flow& flow, bool pending) noexcept;
   void set_guarding(Flow& flow, std::uint32_t next) noexcept;
   void push_event(const LaneEvent& event) noexcept;
 
@@ -399,6 +406,9 @@ class Lane final : private SentSink {
   std::uint64_t peer_flow_seen_ = 0;     // bit i: peer_flow_highest_ - 2 i was seen
   std::size_t resets_pending_ = 0;
   std::size_t credits_pending_ = 0;
+  NextFlowCredit rx_ahead_;    // granted to the peer's next flow, beyond what the hello grants to any
+  NextFlowCredit tx_ahead_;    // granted by the peer to ours
+  bool ahead_pending_ = false; // rx_ahead_ is to be (re)sent
 
   std::vector<LaneEvent> events_;  // a ring
   std::size_t events_head_ = 0;

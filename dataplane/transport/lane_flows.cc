@@ -7,16 +7,6 @@
 
 namespace dwcp {
 
-std::uint64_t Lane::window_initial(const LaneConfig& config) noexcept {
-  return std::max<std::uint64_t>(config.rx_arena_bytes / (3 * flow_places(config)) / wire::kCellBytes * wire::kCellBytes,
-                                 wire::kFrameBytesMax);
-}
-
-std::uint32_t Lane::frame_window(const LaneConfig& config) noexcept {
-  return static_cast<std::uint32_t>(
-      std::clamp<std::size_t>(config.rx_frames_max / (2 * flow_places(config)), 1, wire::kFramesPerFlowMax));
-}
-
 Lane::Lane(const LaneConfig& config)
     : config_(config),
       sent_pages_(config.packets_max),
@@ -46,10 +36,12 @@ Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams st
   next_local_flow_ = session.opens_odd_flows ? 1 : 2;
   peer_flow_highest_ = 0;
   peer_flow_seen_ = 0;
+  tx_ahead_ = {};
   closed_by_peer_ = false;
   closes_pending_ = 0;
   last_received_ns_ = now_ns;
   active_ = true;
+  grant_ahead();
   const wire::DropCounters drops = counters_.drops;  // of the lane; the rest is of the session, as the streams' are
   counters_ = {};
   counters_.drops = drops;
@@ -63,6 +55,7 @@ void Lane::abandon(EndReason reason) noexcept {
     free_flow(flow);
   }
   for (const auto& stream : streams_.all) stream->forget_all();
+  take_back_ahead();
   active_ = false;
 }
 
@@ -100,6 +93,7 @@ Flow* Lane::make_flow(FlowId id) noexcept {
   free->rx_frame_limit = free->rx_frame_window;
   rx_frames_committed_ += free->rx_frame_window;
   rx_committed_ += free->rx_window;
+  use_credit_ahead(*free);
   flows_end_ = std::max(flows_end_, static_cast<std::size_t>(free - flows_.begin()) + 1);
   return &*free;
 }
@@ -200,6 +194,7 @@ void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {
   set_credit_pending(flow, false);
   set_guarding(flow, kNoSlot);
   free_flow(flow);
+  grant_ahead();
   if (report) push_event({.flow = flow.id, .kind = LaneEventKind::kFlowReset, .reason = reason});
 }
 
@@ -274,6 +269,7 @@ void Lane::on_packet_lost(const SentPacket& packet) noexcept {
     for (Flow& flow : flows_) {
       if (flow.state == FlowState::kOpen) set_credit_pending(flow, true);
     }
+    set_ahead_pending(rx_ahead_.flow != FlowId{});
   }
   if (packet.has_reset) {
     Flow* flow = find(packet.reset_flow);
@@ -305,12 +301,6 @@ void Lane::set_reset_pending(Flow& flow, bool pending) noexcept {
   if (flow.reset_pending == pending) return;
   flow.reset_pending = pending;
   pending ? ++resets_pending_ : --resets_pending_;
-}
-
-void Lane::set_credit_pending(Flow& flow, bool pending) noexcept {
-  if (flow.credit_pending == pending) return;
-  flow.credit_pending = pending;
-  pending ? ++credits_pending_ : --credits_pending_;
 }
 
 void Lane::push_event(const LaneEvent& event) noexcept {

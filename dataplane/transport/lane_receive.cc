@@ -123,10 +123,7 @@ DropReason Lane::take_credit(Received& packet) noexcept {
   const auto* credit = packet.take<wire::CreditChunk>();
   if (credit == nullptr) return DropReason::kMalformedChunk;
   packet.ack_eliciting = true;
-  Flow* flow = find(static_cast<FlowId>(credit->flow.value()));
-  if (flow == nullptr || flow->state != FlowState::kOpen) return DropReason::kNone;
-  flow->tx_charge_limit = std::max<std::uint64_t>(flow->tx_charge_limit, credit->charge_limit);
-  flow->tx_frame_limit = std::max<std::uint32_t>(flow->tx_frame_limit, credit->frame_limit);
+  note_credit(static_cast<FlowId>(credit->flow.value()), credit->charge_limit, credit->frame_limit);
   return DropReason::kNone;
 }
 
@@ -138,7 +135,10 @@ DropReason Lane::take_reset(Received& packet) noexcept {
   Flow* flow = find(id);
   if (flow == nullptr) {
     // Over before anything of it came: nobody here knows of it, so nobody is told and no place is taken.
-    if (peer_may_open(id)) note_peer_flow(id);
+    if (peer_may_open(id)) {
+      note_peer_flow(id);
+      if (id == rx_ahead_.flow) take_back_ahead(), grant_ahead();
+    }
     return DropReason::kNone;
   }
   if (flow->state == FlowState::kOpen) {
@@ -284,63 +284,6 @@ void Lane::complete(Flow& flow, std::uint32_t slot) noexcept {
   ++counters_.frames_received;
   counters_.frame_bytes_received += frame.body.bytes;
   push_event({.flow = flow.id, .seq = frame.seq, .rx_slot = slot, .kind = LaneEventKind::kFrameReceived});
-}
-
-// Tells the peer how far it may go, when that has moved on enough to be worth saying.
-void Lane::grant(std::uint64_t now_ns, Flow& flow) noexcept {
-  grow_window(now_ns, flow);
-  grow_frame_window(now_ns, flow);
-  const std::uint64_t limit = flow.rx_consumed + flow.rx_window;
-  const std::uint32_t frames = flow.rx_floor + flow.rx_frame_window;
-  // Said again in steps of an eighth of the window, so that credit costs few packets and never holds the peer back; but
-  // what is left unsaid must never keep the largest frame from going once all before it is consumed.
-  const std::uint64_t step = std::min(flow.rx_window / 8, flow.rx_window - wire::kFrameBytesMax);
-  if (limit < flow.rx_charge_limit + step && frames < flow.rx_frame_limit + flow.rx_frame_window / 8) return;
-  if (limit == flow.rx_charge_limit && frames == flow.rx_frame_limit) return;
-  flow.rx_charge_limit = std::max(flow.rx_charge_limit, limit);
-  flow.rx_frame_limit = std::max(flow.rx_frame_limit, frames);
-  set_credit_pending(flow, true);
-}
-
-// A flow that fills half its window within four round trips may be held back by it: the window doubles while the arena has
-// room that is promised to nobody (after the receive-buffer tuning of Fisk and Feng, 2001).  Frames count as soon as they
-// begin to arrive: on a path that loses much they take several round trips to complete, and a window that waited for that
-// would hold start-up back.  The first frame of a flow is worth a window of its own at once, an eighth of the arena or half
-// of what is left, since start-up may triple its rate every round trip.
-void Lane::grow_window(std::uint64_t now_ns, Flow& flow) noexcept {
-  const std::uint64_t total = flow.rx_consumed + flow.rx_held;
-  const bool first = flow.rx_grown_ns == 0;
-  if (!first && total - flow.rx_grown_total < flow.rx_window / 2) return;
-  const std::uint64_t rtt = smoothed_rtt_ns();
-  const bool fast = now_ns - flow.rx_grown_ns < 4 * rtt;
-  flow.rx_grown_ns = now_ns;
-  flow.rx_grown_total = total;
-  if (!first && !fast) return;
-  // Every flow that may still be opened starts with its first window, whatever the others have grown to.
-  const std::uint64_t promised = rx_committed_ + window_initial(config_) * (flows_.size() - flows_open());
-  const std::uint64_t room = config_.rx_arena_bytes - std::min<std::uint64_t>(promised, config_.rx_arena_bytes);
-  const std::uint64_t cap = std::max(config_.window_max_bytes, flow.rx_window);
-  const std::uint64_t step = first ? std::min<std::uint64_t>(config_.rx_arena_bytes / 8, room / 2) : flow.rx_window;
-  const std::uint64_t more = std::min({step, room, cap - flow.rx_window});
-  flow.rx_window += more;
-  rx_committed_ += more;
-}
-
-// The same for the number of frames: what compresses well comes in many small ones, which reach this limit first.
-void Lane::grow_frame_window(std::uint64_t now_ns, Flow& flow) noexcept {
-  const bool first = flow.rx_frames_grown_ns == 0;
-  if (!first && flow.rx_floor - flow.rx_frames_grown_at < flow.rx_frame_window / 2) return;
-  const bool fast = now_ns - flow.rx_frames_grown_ns < 4 * smoothed_rtt_ns();
-  flow.rx_frames_grown_ns = now_ns;
-  flow.rx_frames_grown_at = flow.rx_floor;
-  if (!first && !fast) return;
-  const std::uint64_t promised = rx_frames_committed_ + std::uint64_t{frame_window(config_)} * (flows_.size() - flows_open());
-  const std::uint64_t room = config_.rx_frames_max - std::min<std::uint64_t>(promised, config_.rx_frames_max);
-  const std::uint64_t step = first ? std::min<std::uint64_t>(config_.rx_frames_max / 8, room / 2) : flow.rx_frame_window;
-  const auto more =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>({step, room, wire::kFramesPerFlowMax - flow.rx_frame_window}));
-  flow.rx_frame_window += more;
-  rx_frames_committed_ += more;
 }
 
 }  // namespace dwcp

@@ -223,24 +223,6 @@ std::size_t Lane::put_resets(SentPacket& record, std::span<std::uint8_t> room) n
   return 0;
 }
 
-std::size_t Lane::put_credits(SentPacket& record, std::span<std::uint8_t> room) noexcept {
-  std::size_t size = 0;
-  if (credits_pending_ == 0) return 0;
-  for (Flow& flow : flows_) {
-    if (credits_pending_ == 0 || room.size() - size < sizeof(wire::CreditChunk)) break;
-    if (!flow.credit_pending) continue;
-    auto& chunk = *reinterpret_cast<wire::CreditChunk*>(room.data() + size);
-    chunk.type = static_cast<std::uint8_t>(wire::ChunkType::kCredit);
-    chunk.flow = raw(flow.id);
-    chunk.charge_limit = flow.rx_charge_limit;
-    chunk.frame_limit = flow.rx_frame_limit;
-    set_credit_pending(flow, false);
-    record.has_credit = true;
-    size += sizeof(chunk);
-  }
-  return size;
-}
-
 std::size_t Lane::put_data(SentPacket& record, std::span<std::uint8_t> room) noexcept {
   std::size_t size = 0;
   while (record.range_count < SentPacket::kRangesMax) {

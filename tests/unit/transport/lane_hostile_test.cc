@@ -38,7 +38,7 @@ TEST(lane_hostile, headers) {
   };
   EXPECT_EQ(solo.lane.receive(solo.now_ns, std::span(good).first(25)), DropReason::kTruncated);
   EXPECT_EQ(solo.lane.receive(solo.now_ns, std::vector<std::uint8_t>(9001)), DropReason::kOversized);
-  EXPECT_EQ(changed(0, 0x21), DropReason::kWrongVersion);
+  EXPECT_EQ(changed(0, 0x31), DropReason::kWrongVersion);
   EXPECT_EQ(changed(0, 0x2f), DropReason::kUnknownType);
   EXPECT_EQ(changed(1, 1), DropReason::kWrongStream);
   EXPECT_EQ(changed(5, 99), DropReason::kWrongSession);

@@ -17,6 +17,7 @@ using wire::DropReason;
 LaneConfig config() {
   LaneConfig made = small_config();
   made.rx_arena_bytes = 13 * wire::kFrameBytesMax;
+  made.window_max_bytes = Lane::window_initial(made);  // no credit to be said
   made.datagram_bytes = wire::kDatagramBytesMin;  // no MTU to be searched: packets are of one size
   return made;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "solo_lane.h"
 
@@ -160,6 +161,113 @@ TEST(lane, windows_never_promise_more_than_the_arena) {
   EXPECT_GT(windows_most, 3 * Lane::window_initial(config));  // it did grow
   EXPECT_LE(windows_most + others * Lane::window_initial(config), config.rx_arena_bytes);
   solo.expect_drains();
+}
+
+struct SaidCredit {
+  std::uint32_t flow = 0;
+  std::uint64_t charge_limit = 0;
+  std::uint32_t frame_limit = 0;
+};
+
+// The CREDIT a datagram begins with, for a flow not above 255.
+std::optional<SaidCredit> credit_in(const std::vector<std::uint8_t>& datagram) {
+  const std::uint8_t* at = datagram.data() + sizeof(wire::PacketHeader);
+  if (datagram.size() < sizeof(wire::PacketHeader) + sizeof(wire::CreditChunk)) return std::nullopt;
+  if (*at != static_cast<std::uint8_t>(wire::ChunkType::kCredit)) return std::nullopt;
+  return SaidCredit{load_be<be32>(at + 1), load_be<be64>(at + 5), load_be<be32>(at + 13)};
+}
+
+LaneConfig roomy_config() {
+  LaneConfig config = small_config();
+  config.rx_arena_bytes = 64 * wire::kFrameBytesMax;
+  config.rx_frames_max = 2400;
+  return config;
+}
+
+TEST(lane, an_idle_session_grants_ahead_to_the_peers_next_flow) {
+  SoloLane solo(roomy_config());
+  const auto sent = solo.sent();
+  ASSERT_EQ(sent.size(), 1U);
+  const auto credit = credit_in(sent[0]);
+  ASSERT_TRUE(credit.has_value());
+  EXPECT_EQ(credit->flow, 2U);
+  const std::uint64_t first = Lane::window_initial(solo.lane.config());
+  EXPECT_EQ(credit->charge_limit, first + 16 * wire::kFrameBytesMax);
+  EXPECT_EQ(credit->frame_limit, Lane::frame_window(solo.lane.config()) + 600);
+  // What was granted is taken, and nothing more.
+  const std::uint32_t frames = static_cast<std::uint32_t>(credit->charge_limit / wire::kFrameBytesMax);
+  for (std::uint32_t frame = 0; frame < frames; ++frame) {
+    ASSERT_EQ(solo.give(solo.packet().data(2, frame, wire::kFrameBytesMax, 0, 100)), DropReason::kNone) << frame;
+  }
+  solo.expect_drains();
+}
+
+// Whether one of them grants `flow` what an idle session grants ahead.
+bool grants_ahead(const std::vector<std::vector<std::uint8_t>>& datagrams, std::uint32_t flow) {
+  const std::uint64_t limit = Lane::window_initial(roomy_config()) + 16 * wire::kFrameBytesMax;
+  return std::any_of(datagrams.begin(), datagrams.end(), [&](const auto& datagram) {
+    for (std::size_t i = sizeof(wire::PacketHeader); i + sizeof(wire::CreditChunk) <= datagram.size(); ++i) {
+      if (datagram[i] == 4 && load_be<be32>(datagram.data() + i + 1) == flow && load_be<be64>(datagram.data() + i + 5) == limit)
+        return true;
+    }
+    return false;
+  });
+}
+
+TEST(lane, credit_ahead_is_said_again_when_lost) {
+  SoloLane solo(roomy_config());
+  ASSERT_TRUE(grants_ahead(solo.sent(), 2));
+  OwnedBody body(20000);
+  ASSERT_TRUE(solo.lane.submit(*solo.lane.open_flow(), body.body));
+  const auto sent = solo.sent_during(20 * kNsPerMs);
+  ASSERT_FALSE(grants_ahead(sent, 2));
+  const auto count = static_cast<std::uint16_t>(sent.size());
+  solo.now_ns += 20 * kNsPerMs;
+  ASSERT_EQ(solo.give(solo.packet().ack(0, count, count - 1)), DropReason::kNone);  // all but the first packet
+  solo.now_ns += 20 * kNsPerMs;
+  solo.lane.on_time(solo.now_ns);
+  EXPECT_TRUE(grants_ahead(solo.sent(), 2));
+}
+
+TEST(lane, credit_ahead_is_granted_to_one_flow_after_the_other) {
+  SoloLane solo(roomy_config());
+  (void)solo.sent();
+  ASSERT_EQ(solo.give(solo.packet().data(2, 0, 100, 0, 100)), DropReason::kNone);
+  for (const LaneEvent& event : solo.events()) solo.lane.consume(solo.now_ns, event.rx_slot);
+  EXPECT_FALSE(grants_ahead(solo.sent_during(200 * kNsPerMs), 4));  // not while one is open
+  solo.lane.close_flow(FlowId{2});
+  EXPECT_TRUE(grants_ahead(solo.sent_during(200 * kNsPerMs), 4));
+  solo.expect_drains();
+}
+
+TEST(lane, credit_for_a_flow_never_opened_is_given_back) {
+  SoloLane solo(roomy_config());
+  (void)solo.sent();
+  for (std::uint32_t id = 2; id < 60; id += 2) {
+    ASSERT_EQ(solo.give(solo.packet().reset(id, 1)), DropReason::kNone);
+    EXPECT_TRUE(grants_ahead(solo.sent_during(100 * kNsPerMs), id + 2)) << id;
+  }
+  solo.expect_drains();
+}
+
+TEST(lane, a_flow_opens_with_the_credit_granted_ahead_of_it) {
+  SoloLane solo;
+  ASSERT_EQ(solo.give(solo.packet().credit(3, 5 * 102400, 100)), DropReason::kNone);  // not the next: no matter
+  ASSERT_EQ(solo.give(solo.packet().credit(1, 3 * 102400, 100)), DropReason::kNone);
+  ASSERT_EQ(solo.give(solo.packet().credit(1, 1, 1)), DropReason::kNone);  // stale
+  const auto flow = solo.lane.open_flow();
+  std::vector<std::unique_ptr<OwnedBody>> bodies;
+  for (int i = 0; i < 8; ++i) {
+    bodies.push_back(std::make_unique<OwnedBody>(100000));
+    ASSERT_TRUE(solo.lane.submit(*flow, bodies.back()->body));
+  }
+  for (int round = 0; round < 200; ++round) {
+    for (const auto& datagram : solo.sent()) (void)solo.give(solo.packet().ack(0, load_be<be32>(datagram.data() + 6), 0));
+    solo.now_ns += kNsPerMs;
+    solo.lane.on_time(solo.now_ns);
+  }
+  EXPECT_EQ(solo.lane.counters().data_bytes_sent, 300000U);
+  solo.lane.abandon(EndReason::kShutdown);
 }
 
 TEST(lane, close_goes_alone_and_within_the_datagram) {
