@@ -3,11 +3,13 @@
 
 The whole transfer counts, ramp-up included: bytes that the far application had when the time was over, divided by that
 time; the fraction is of the raw link rate.  The gateways carry one opaque stream; TCP runs cubic and bbr with 1 and 8
-flows.  Every byte is compared at the far end.  wire/byte is what the sender put on the link for each byte delivered."""
+flows.  Every byte is compared at the far end.  wire/byte is what the sender put on the link for each byte delivered.
+With --resumed a second row has the same gateways on a link they know: after a first transfer the far gateway is
+restarted, and the transfer that counts is the first one of the new session."""
 import contextlib
 import dataclasses
 
-from lab import link, sites
+from lab import LabError, link, sites
 from lab.gateway import Gateway
 from lab.report import table
 from lab.stream import transfer
@@ -16,6 +18,7 @@ from lab.workspace import Workspace
 TOOLS = ("dwcp-gateway", "dwcp-wan", "dwcp-bench")
 ENTRY = "tcp:127.0.0.1:4444"
 EXIT = "tcp:127.0.0.1:4445"
+KNOWN_AFTER_S = 10  # of use, before the link counts as known
 _TCP_PORT = 5201
 
 
@@ -26,6 +29,7 @@ def add_arguments(parser):
     parser.add_argument("--congestion", type=lambda text: tuple(text.split(",")), default=("cubic", "bbr"),
                         metavar="NAME,NAME", help="of kernel TCP (default cubic,bbr)")
     parser.add_argument("--queue-bdp", type=float, metavar="F", help="the link's queue as a multiple of rate x rtt")
+    parser.add_argument("--resumed", action="store_true", help="add the gateways on a link they have used before")
     parser.add_argument("--only", choices=("gateway", "tcp"), help="leave the other out")
 
 
@@ -34,6 +38,8 @@ def run(arguments, build, reporter):
     rows = []
     if arguments.only != "tcp":
         rows.append(_measure(build, spec, arguments, reporter, "DWCP gateways", _through_gateways))
+        if arguments.resumed:
+            rows.append(_measure(build, spec, arguments, reporter, "DWCP, resumed", _on_a_known_link))
     if arguments.only != "gateway":
         for congestion in arguments.congestion:
             for flows in arguments.flows:
@@ -57,8 +63,8 @@ def _measure(build, spec, arguments, reporter, name, way):
     with Workspace(arguments.keep_logs, name.replace(" ", "-")) as work, sites.Sites() as topology, \
             link.Link(build, topology, spec, work) as wan:
         reporter.progress(f"{name}: {arguments.seconds:g} s")
-        result, extra = way(build, topology, work, arguments)
-        sent = wan.sent_bytes()["a"]
+        result, extra = way(build, topology, work, arguments, wan)
+        sent = wan.sent_bytes()["a"] - extra.pop("sent_before", 0)
         counters = wan.stop()
     row = {"way": name, "goodput_mbps": round(result.goodput_mbps(), 1),
            "fraction": round(result.goodput_mbps() / spec.rate_mbps, 4), "intact": result.intact,
@@ -70,22 +76,50 @@ def _measure(build, spec, arguments, reporter, name, way):
     return row
 
 
-def _through_gateways(build, topology, work, arguments):
+def _through_gateways(build, topology, work, arguments, _wan):
     with contextlib.ExitStack() as stack:
-        near = stack.enter_context(Gateway(build, topology, "a", work, listeners={"bench": (ENTRY, "bench")}))
-        far = stack.enter_context(Gateway(build, topology, "b", work, services={"bench": EXIT}))
-        near.wait_ready()
-        far.wait_ready()
-        before_s = {gateway.name: gateway.process.cpu_s() for gateway in (near, far)}
-        result = transfer(build, topology, work, EXIT, ENTRY, seconds=arguments.seconds)
-        cpu_s = {gateway.name: round(gateway.process.cpu_s() - before_s[gateway.name], 2) for gateway in (near, far)}
-        rss = {gateway.name: gateway.process.peak_rss_bytes for gateway in (near, far)}
-        peer = near.query("/dwcp/peer,site-b")
+        near = stack.enter_context(_near(build, topology, work))
+        far = stack.enter_context(_far(build, topology, work))
+        return _measured_transfer(build, topology, work, arguments, near, far)
+
+
+def _on_a_known_link(build, topology, work, arguments, wan):
+    with contextlib.ExitStack() as stack:
+        near = stack.enter_context(_near(build, topology, work))
+        with _far(build, topology, work) as far:
+            for gateway in (near, far):
+                gateway.wait_ready()
+            if not transfer(build, topology, work, EXIT, ENTRY, seconds=KNOWN_AFTER_S).intact:
+                raise LabError("the transfer that teaches the link was damaged or cut short")
+            session = near.query("/dwcp/peer,site-b")["session_id"]
+        far = stack.enter_context(_far(build, topology, work))
+        near.process.wait_until(lambda: near.query("/dwcp/peer,site-b")["session_id"] != session, 60, "a new session")
+        sent_before = wan.sent_bytes()["a"]
+        result, extra = _measured_transfer(build, topology, work, arguments, near, far)
+        return result, {**extra, "sent_before": sent_before}
+
+
+def _near(build, topology, work):
+    return Gateway(build, topology, "a", work, listeners={"bench": (ENTRY, "bench")})
+
+
+def _far(build, topology, work):
+    return Gateway(build, topology, "b", work, services={"bench": EXIT})
+
+
+def _measured_transfer(build, topology, work, arguments, near, far):
+    for gateway in (near, far):
+        gateway.wait_ready()
+    before_s = {gateway.name: gateway.process.cpu_s() for gateway in (near, far)}
+    result = transfer(build, topology, work, EXIT, ENTRY, seconds=arguments.seconds)
+    cpu_s = {gateway.name: round(gateway.process.cpu_s() - before_s[gateway.name], 2) for gateway in (near, far)}
+    rss = {gateway.name: gateway.process.peak_rss_bytes for gateway in (near, far)}
+    peer = near.query("/dwcp/peer,site-b")
     return result, {"gateway_cpu_s": cpu_s, "gateway_peak_rss_bytes": rss, "link_state": peer}
 
 
 def _over_tcp(congestion, flows):
-    def way(build, topology, work, arguments):
+    def way(build, topology, work, arguments, _wan):
         listen = f"tcp:0.0.0.0:{_TCP_PORT}"
         connect = f"tcp:{sites.KERNEL_ADDRESS['b']}:{_TCP_PORT}"
         return transfer(build, topology, work, listen, connect, seconds=arguments.seconds, flows=flows,
