@@ -44,7 +44,7 @@ struct LaneReport {
   StreamCounters packets{};  // summed over streams
   EcnCounts ecn_received{};  // likewise
   std::array<std::uint32_t, kEcnStates> ecn_streams{};  // active streams by EcnState
-  std::uint32_t streams_sending = 0;  // [0, streams_sending) of stream are valid
+  std::uint32_t streams_sending = 0;  // [0, streams_sending) of stream are valid, those never opened among them
   std::array<StreamReport, wire::kStreamsMax> stream{};
   LaneCounters lane{};
 };

@@ -236,7 +236,7 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
       out.ecn_received += stream->received().ecn();
       if (stream->state() == StreamState::kActive) ++out.ecn_streams[static_cast<std::size_t>(stream->ecn_state())];
     }
-    out.streams_sending = config_.lane.streams;
+    out.streams_sending = config_.lane.stream_limits().max;
     for (std::size_t s = 0; s < out.streams_sending; ++s) {
       const Stream& stream = *lane.streams()[s];
       out.stream[s] = {.state = stream.state(),

@@ -302,6 +302,7 @@ void Collector::collect_streams(std::size_t index, const LaneReport& lane, PeerS
   const std::uint64_t headers = header_bytes(config_.peers[index]);
   for (std::uint32_t i = 0; i < lane.streams_sending; ++i) {
     const StreamReport& from = lane.stream[i];
+    if (from.state == StreamState::kIdle && from.packets.packets_sent == 0) continue;  // never opened
     StreamSnapshot stream;
     stream.peer = peer.name;
     stream.id = i;
