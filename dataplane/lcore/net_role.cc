@@ -239,7 +239,6 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     out.congestion = congestion.name();
     out.congestion_state = congestion.state_name();
     out.bandwidth_known = lane.bandwidth_known();
-    out.datagram_bytes = lane.datagram_bytes();
     out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();
     out.in_flight_bytes = lane.in_flight_bytes();
     out.window_bytes = lane.window_bytes();

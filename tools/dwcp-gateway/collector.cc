@@ -284,7 +284,7 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     peer.ecn_ce_tx = lane.packets.ecn_ce_reported;
     peer.ecn_ce_rx = lane.ecn_received.ce;
     peer.ecn_violations = lane.packets.ecn_violations;
-    peer.packets_retransmitted = lane.lane.repair_bytes_sent / std::max<std::uint64_t>(datagram_bytes(config_), 1);
+    peer.packets_retransmitted = lane.lane.repair_bytes_sent / std::max<std::uint64_t>(lane.packet_bytes_mean(), 1);
     peer.parity_packets_tx = lane.lane.parity_packets_sent;
     peer.parity_bytes_tx = lane.lane.parity_bytes_sent;
     peer.parity_packets_useless = lane.lane.parity_useless;
