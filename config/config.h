@@ -176,7 +176,8 @@ using ConfigErrors = std::vector<ConfigError>;  // in file order, never empty wh
 // The same for text; `file` only names it in errors.
 [[nodiscard]] expected<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file);
 
-// Every default of the schema; required fields stay empty, so it is valid only once those are filled.  For tests.
+// Every default of the schema; required fields stay empty, so it is valid only once those are filled.  For tests,
+// and for tools that run as a gateway would.
 [[nodiscard]] Config default_config();
 
 // docs/CONFIG.md, from the schema table.

@@ -16,14 +16,19 @@ bool plausible(const PathObserved& observed) {
 
 void PathMemory::learn(std::uint64_t now_ns, std::size_t lane, const PathObserved& observed) {
   Path& path = paths_[lane];
-  const bool same = observed.session == path.session && path.reported_ns != 0 && observed.packets_acked >= path.packets_acked;
-  const std::uint64_t packets = same ? observed.packets_acked - path.packets_acked : 0;
-  const std::uint64_t span_ns = same ? now_ns - path.reported_ns : 0;
+  const bool same = observed.session == path.session && path.reported_ns != 0 && observed.packets_acked >= path.packets_acked &&
+                    observed.packets_sent > path.packets_sent && observed.bytes_sent >= path.bytes_sent;
+  const auto packets_acked = static_cast<double>(observed.packets_acked - path.packets_acked);
+  const auto packets_sent = static_cast<double>(observed.packets_sent - path.packets_sent);
+  const auto bytes_sent = static_cast<double>(observed.bytes_sent - path.bytes_sent);
+  const std::uint64_t span_ns = now_ns - path.reported_ns;
   path.session = observed.session;
   path.packets_acked = observed.packets_acked;
+  path.packets_sent = observed.packets_sent;
+  path.bytes_sent = observed.bytes_sent;
   path.reported_ns = now_ns;
-  if (span_ns == 0 || !observed.bandwidth_known || !plausible(observed)) return;
-  const double acked = static_cast<double>(packets) * observed.datagram_bytes;
+  if (!same || span_ns == 0 || !observed.bandwidth_known || !plausible(observed)) return;
+  const double acked = packets_acked * bytes_sent / packets_sent;  // what was sent meanwhile is of the same sizes
   const double possible = static_cast<double>(observed.bandwidth_bytes_per_sec) * static_cast<double>(span_ns) * 1e-9;
   if (acked * kUseDivisor < possible) return;
 

@@ -23,8 +23,10 @@ struct PathObserved {
   bool bandwidth_known = false;
   std::uint64_t bandwidth_bytes_per_sec = 0;
   std::uint64_t min_rtt_ns = 0;
-  std::uint64_t packets_acked = 0;  // total of the session
-  std::uint32_t datagram_bytes = 1472;
+  // Totals of the session.
+  std::uint64_t packets_acked = 0;
+  std::uint64_t packets_sent = 0;
+  std::uint64_t bytes_sent = 0;
 };
 
 class PathMemory {
@@ -52,6 +54,8 @@ class PathMemory {
   struct Path {
     std::uint32_t session = 0;
     std::uint64_t packets_acked = 0;
+    std::uint64_t packets_sent = 0;
+    std::uint64_t bytes_sent = 0;
     std::uint64_t reported_ns = 0;  // 0 = not in this session
     std::uint64_t learned_ns = 0;   // 0 = never
     std::uint64_t used_ns = 0;      // of the span being filled

@@ -58,7 +58,7 @@ void Connection::on_read(ssize_t bytes) noexcept {
     filling_->read_times.note(filling_->length, shared_.now_ns());
     filling_->length += static_cast<std::uint32_t>(bytes);
     slot_->edge_in_bytes.add(static_cast<std::uint64_t>(bytes));
-      if (filling_->length == filling_max_) {
+    if (filling_->length == filling_max_) {
       push_filling();
     } else {
       push_partial_if_due();

@@ -37,16 +37,20 @@ struct LaneReport {
   const char* congestion = "";        // name and state of the first group's control; static storage
   const char* congestion_state = "";
   bool bandwidth_known = false;       // see Lane::bandwidth_known()
-  std::uint32_t datagram_bytes = 0;
   std::uint64_t bandwidth_bytes_per_sec = 0;
   std::uint64_t window_bytes = 0;
   std::uint64_t in_flight_bytes = 0;
   StreamCounters packets{};  // summed over streams
   EcnCounts ecn_received{};  // likewise
   std::array<std::uint32_t, kEcnStates> ecn_streams{};  // active streams by EcnState
-  std::uint32_t streams_sending = 0;  // [0, streams_sending) of stream are valid
+  std::uint32_t streams_sending = 0;  // [0, streams_sending) of stream are valid, those never opened among them
   std::array<StreamReport, wire::kStreamsMax> stream{};
   LaneCounters lane{};
+
+  // Mean UDP payload of the packets sent so far; 0 before the first.
+  [[nodiscard]] std::uint64_t packet_bytes_mean() const noexcept {
+    return packets.packets_sent == 0 ? 0 : packets.bytes_sent / packets.packets_sent;
+  }
 };
 
 struct NeighbourReport {

@@ -48,6 +48,7 @@ NetRole::~NetRole() {
 }
 
 std::size_t NetRole::step(std::uint64_t now_ns) noexcept {
+  if (tx_waiting_ != 0) tx_send(0);  // a lane that is over has nobody else to offer its last words again
   std::size_t work = take_control(now_ns);
   work += receive(now_ns);
   work += take_codec(now_ns);
@@ -93,8 +94,8 @@ std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
       case ControlToNetKind::kStop:
         if (!link.lane.active()) break;
         link.lane.close(message.reason);
-        transmit_lane(now_ns, message.lane);
-        end_session(message.lane, message.reason);
+        link.stop_reason = message.reason;
+        stop_session(now_ns, message.lane);
         break;
     }
   }
@@ -108,6 +109,7 @@ std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
 void NetRole::begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept {
   Link& link = *links_[index];
   if (!link.lane.drained()) return;
+  link.stop_reason.reset();
   LaneStart* start = link.pending_start;
   link.pending_start = nullptr;
   start->streams = link.lane.start(now_ns, start->session, std::move(start->streams));
@@ -133,10 +135,20 @@ inet::UdpTemplate NetRole::header_for(std::size_t index, std::size_t stream, std
   return header;
 }
 
+// Says CLOSE, which goes before all else the lane has to send, and ends the session; with the port full that waits for the
+// first buffer, be it one that give_up_stuck() freed.
+void NetRole::stop_session(std::uint64_t now_ns, std::uint16_t index) noexcept {
+  const Link& link = *links_[index];
+  if (link.next_hop_known && tx_buffers().empty()) return;
+  transmit_lane(now_ns, index);
+  end_session(index, *link.stop_reason);
+}
+
 void NetRole::end_session(std::uint16_t index, EndReason reason) noexcept {
   Link& link = *links_[index];
   const std::uint32_t session = link.lane.session().local_session;
   link.lane.abandon(reason);
+  link.stop_reason.reset();
   tell_control({.kind = NetToControlKind::kLaneLost, .reason = reason, .lane = index, .session = session});
 }
 
@@ -227,7 +239,6 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     out.congestion = congestion.name();
     out.congestion_state = congestion.state_name();
     out.bandwidth_known = lane.bandwidth_known();
-    out.datagram_bytes = lane.datagram_bytes();
     out.bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec();
     out.in_flight_bytes = lane.in_flight_bytes();
     out.window_bytes = lane.window_bytes();
@@ -236,7 +247,7 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
       out.ecn_received += stream->received().ecn();
       if (stream->state() == StreamState::kActive) ++out.ecn_streams[static_cast<std::size_t>(stream->ecn_state())];
     }
-    out.streams_sending = config_.lane.streams;
+    out.streams_sending = config_.lane.stream_limits().max;
     for (std::size_t s = 0; s < out.streams_sending; ++s) {
       const Stream& stream = *lane.streams()[s];
       out.stream[s] = {.state = stream.state(),

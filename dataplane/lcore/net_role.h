@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -84,12 +85,14 @@ class NetRole final : public Role {
     std::vector<FlowOwner> owners;
     LaneShared shared;
     LaneStart* pending_start = nullptr;
+    std::optional<EndReason> stop_reason;  // the session ends as soon as the peer can be told
     bool next_hop_known = false;
   };
 
   // net_role.cc
   std::size_t take_control(std::uint64_t now_ns) noexcept;
   void begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept;
+  void stop_session(std::uint64_t now_ns, std::uint16_t index) noexcept;
   void end_session(std::uint16_t index, EndReason reason) noexcept;
   void send_hello(const ControlToNet& message) noexcept;
   void resolve_next_hops() noexcept;

@@ -58,9 +58,13 @@ void NetRole::poll_host(std::uint64_t now_ns) noexcept {
 
 std::size_t NetRole::transmit(std::uint64_t now_ns) noexcept {
   std::size_t total = 0;
-  for (std::size_t index = 0; index < links_.size(); ++index) {
+  for (std::uint16_t index = 0; index < links_.size(); ++index) {
     Lane& lane = links_[index]->lane;
     if (!lane.active()) continue;
+    if (links_[index]->stop_reason) {
+      stop_session(now_ns, index);
+      continue;
+    }
     lane.on_time(now_ns);
     for (std::size_t burst = 0; burst < kBurstsPerStep; ++burst) {
       const std::size_t n = transmit_lane(now_ns, index);

@@ -349,9 +349,14 @@ std::uint64_t Lane::bandwidth_bytes_per_sec() const noexcept {
 }
 
 bool Lane::bandwidth_known() const noexcept {
-  return !streams_.groups.empty() && std::none_of(streams_.groups.begin(), streams_.groups.end(), [](const auto& group) {
-    return group->control().starting_up() || group->control().bandwidth_bytes_per_sec() == 0;
-  });
+  bool known = false;
+  for (std::size_t i = 0; i < streams_.groups.size(); ++i) {
+    if (!group_in_use(i)) continue;
+    const CongestionControl& congestion = streams_.groups[i]->control();
+    if (congestion.starting_up() || congestion.bandwidth_bytes_per_sec() == 0) return false;
+    known = true;
+  }
+  return known;
 }
 
 std::uint64_t Lane::smoothed_rtt_ns() const noexcept {

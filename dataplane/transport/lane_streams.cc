@@ -27,7 +27,7 @@ Streams Lane::make_streams(const LaneSession& session) {
     setup.datagram_bytes_start = std::min(datagram_bytes, config_.datagram_bytes_start);
     setup.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec;  // of all: see rate_cap_
     setup.seed = session.seed + i;
-    setup.resume = session.resume;
+    if (i < limits.initial) setup.resume = session.resume;  // what was remembered is that of all: later streams add to it
     setup.resume.bandwidth_bytes_per_sec /= coupled ? 1 : limits.initial;
     streams.groups.push_back(std::make_unique<CongestionGroup>(make_congestion(setup)));
   }

@@ -58,6 +58,7 @@ LinkCounters& LinkCounters::operator+=(const LinkCounters& other) noexcept {
   duplicated += other.duplicated;
   corrupted += other.corrupted;
   ecn_marked += other.ecn_marked;
+  ecn_faults += other.ecn_faults;
   queue_bytes_max = std::max(queue_bytes_max, other.queue_bytes_max);
   queued += other.queued;
   queue_delay_ns_sum += other.queue_delay_ns_sum;

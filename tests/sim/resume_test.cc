@@ -183,6 +183,30 @@ TEST(resume, loss_based_controls_jump_too_and_retreat) {
   }
 }
 
+// Groups beyond the first streams' are there for streams to come: they neither know a rate nor begin with a part of one.
+TEST(resume, streams_with_a_window_each_share_what_is_remembered) {
+  PairSetup setup = setup_of({500, 60, 0.01}, CongestionKind::kBbr);
+  setup.lane.coupling = Coupling::kNone;
+  setup.lane.streams = 2;
+  setup.lane.streams_min = 1;
+  setup.lane.streams_max = 32;
+  Transfer cold(setup);
+  EXPECT_FALSE(cold.lane().bandwidth_known());
+  EXPECT_TRUE(cold.world.run_until(cold.start_ns + 3 * kNsPerSec, [&] { return cold.lane().bandwidth_known(); }));
+  setup.resume = remembered(500, 60);
+  LanePair world(setup);
+  world.run_until(world.now_ns() + kNsPerSec);
+  Lane& lane = world.side(0).lane();
+  lane.set_streams(4, 4);
+  world.run_until(world.now_ns() + kNsPerSec);
+  ASSERT_EQ(lane.streams_active(), 4U);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const CongestionControl& control = lane.streams()[i]->congestion();
+    EXPECT_STREQ(control.state_name(), i < 2 ? "resume" : "startup") << i;
+    EXPECT_EQ(control.window_bytes() > 1'000'000, i < 2) << i << ": half the pipe, or a cold start's";
+  }
+}
+
 // The second migration of a session, seconds or an hour after the first.
 TEST(resume, a_living_session_starts_again_at_its_own_rate) {
   for (const std::uint64_t idle_s : {5U, 60U, 600U, 3500U}) {

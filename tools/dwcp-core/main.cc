@@ -13,11 +13,12 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "dataplane/inet/headers.h"
+#include "config/config.h"
 #include "drivers/dpdk/dpdk_port.h"
 #include "drivers/dpdk/eal.h"
 #include "tools/dwcp-core/frame_role.h"
 #include "tools/dwcp-core/meter.h"
+#include "tools/dwcp-gateway/lane_options.h"
 
 namespace {
 
@@ -32,7 +33,7 @@ constexpr std::uint32_t kSinkSession = 2 * kLanesMax;
 struct Arguments {
   bool source = false;
   std::uint16_t mtu = 1500;
-  std::uint32_t streams = 4;
+  std::uint32_t streams = 0;  // 0: as many as a gateway would use
   std::size_t frames = 64;
   std::uint32_t frame_bytes = 256 * 1024;
   double seconds = 5;
@@ -61,20 +62,22 @@ void wait_for_end() {
   sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
-// As the gateway's with its default configuration.
+// As the gateway's with its default configuration, but for the streams when a number of them is asked for.
 NetRoleConfig net_config(const Arguments& arguments, const PortInfo& port, const TscClock& clock) {
   const auto address = [](bool source) { return inet::IpAddress::v4({10, 77, 0, static_cast<std::uint8_t>(source ? 1 : 2)}); };
+  Config config = default_config();
+  config.port.mtu_bytes = arguments.mtu;
+  TransportConfig& transport = config.transport;
+  if (arguments.streams != 0) transport.streams_min = transport.streams_initial = transport.streams_max = arguments.streams;
   NetRoleConfig net;
   net.host.mac = port.mac;
   net.host.v4 = {address(arguments.source), 24};
   net.host.mtu = arguments.mtu;
   net.udp_port = kUdpPort;
   net.peers.push_back({address(!arguments.source), kUdpPort});
-  net.lane.datagram_bytes = static_cast<std::uint32_t>(arguments.mtu - sizeof(inet::Ipv4Header) - sizeof(inet::UdpHeader));
-  net.lane.streams = arguments.streams;
-  net.lane.rx_arena_bytes = 128U << 20;
-  net.lane.window_max_bytes = 96U << 20;
-  net.lane.packets_max = 4 * (128U << 20) / wire::kDatagramBytesMin;
+  net.session_timeout_ns = transport.session_timeout_ms * kNsPerMs;
+  net.backlog_max_ns = transport.backlog_max_ms * kNsPerMs;
+  net.lane = lane_config(config);
   net.clock = [&clock] { return clock.now_ns(); };
   return net;
 }
@@ -86,7 +89,7 @@ void start_session(const Arguments& arguments, NetRole& net, ControlNetRings& co
   session.remote_session = arguments.source ? kSinkSession : kSourceSession;
   session.opens_odd_flows = arguments.source;
   session.peer_flows_max = lane.flows_max;
-  session.peer_streams = lane.streams;
+  session.peer_streams = lane.stream_limits().max;
   session.peer_window_bytes = Lane::window_initial(lane);
   session.peer_frame_window = Lane::frame_window(lane);
   auto start = std::make_unique<LaneStart>(LaneStart{.session = session, .streams = net.make_streams(0, session)});
@@ -173,7 +176,7 @@ int main(int argc, char** argv) {
   CLI::App app("One end of a lane on one core, measured.", "dwcp-core [EAL arguments] --");
   app.add_option("role", role, "source or sink")->required()->check(CLI::IsMember({"source", "sink"}));
   app.add_option("--mtu", arguments.mtu, "bytes of IP packet")->check(CLI::Range(1280, 9000));
-  app.add_option("--streams", arguments.streams)->check(CLI::Range(1, 64));
+  app.add_option("--streams", arguments.streams, "so many and no other number; else as the gateway's defaults")->check(CLI::Range(1, 64));
   app.add_option("--frames", arguments.frames, "under way at once")->check(CLI::Range(1, 400));
   app.add_option("--frame-bytes", arguments.frame_bytes)->check(CLI::Range(1, 256 * 1024));
   app.add_option("--seconds", arguments.seconds, "of the window")->check(CLI::PositiveNumber);

@@ -284,7 +284,7 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     peer.ecn_ce_tx = lane.packets.ecn_ce_reported;
     peer.ecn_ce_rx = lane.ecn_received.ce;
     peer.ecn_violations = lane.packets.ecn_violations;
-    peer.packets_retransmitted = lane.lane.repair_bytes_sent / std::max<std::uint64_t>(datagram_bytes(config_), 1);
+    peer.packets_retransmitted = lane.lane.repair_bytes_sent / std::max<std::uint64_t>(lane.packet_bytes_mean(), 1);
     peer.parity_packets_tx = lane.lane.parity_packets_sent;
     peer.parity_bytes_tx = lane.lane.parity_bytes_sent;
     peer.parity_packets_useless = lane.lane.parity_useless;
@@ -302,6 +302,7 @@ void Collector::collect_streams(std::size_t index, const LaneReport& lane, PeerS
   const std::uint64_t headers = header_bytes(config_.peers[index]);
   for (std::uint32_t i = 0; i < lane.streams_sending; ++i) {
     const StreamReport& from = lane.stream[i];
+    if (from.state == StreamState::kIdle && from.packets.packets_sent == 0) continue;  // never opened
     StreamSnapshot stream;
     stream.peer = peer.name;
     stream.id = i;

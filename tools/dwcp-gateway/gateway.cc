@@ -249,7 +249,8 @@ void Gateway::learn_paths() {
                         .bandwidth_bytes_per_sec = lane.bandwidth_bytes_per_sec,
                         .min_rtt_ns = lane.rtt_min_ns,
                         .packets_acked = lane.packets.packets_acked,
-                        .datagram_bytes = lane.datagram_bytes});
+                        .packets_sent = lane.packets.packets_sent,
+                        .bytes_sent = lane.packets.bytes_sent});
   }
 }
 

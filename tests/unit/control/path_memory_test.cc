@@ -11,6 +11,7 @@ constexpr std::uint64_t kHour = 3600 * kNsPerSec;
 struct Bench {
   PathMemory memory{2};
   std::uint64_t now_ns = kNsPerSec;
+  std::uint64_t packet_bytes = 1472;
   PathObserved observed{.session = 7, .min_rtt_ns = 50 * kNsPerMs};
 
   // Ten reports a second while the link carries `used` of `bytes_per_sec`.
@@ -19,7 +20,11 @@ struct Bench {
       now_ns += 100 * kNsPerMs;
       observed.bandwidth_bytes_per_sec = bytes_per_sec;
       observed.bandwidth_known = known;
-      observed.packets_acked += static_cast<std::uint64_t>(used * static_cast<double>(bytes_per_sec) / 10 / 1472);
+      const auto packets =
+          static_cast<std::uint64_t>(used * static_cast<double>(bytes_per_sec) / 10 / static_cast<double>(packet_bytes));
+      observed.packets_acked += packets;
+      observed.packets_sent += packets;
+      observed.bytes_sent += packets * packet_bytes;
       memory.learn(now_ns, 0, observed);
     }
   }
@@ -53,6 +58,19 @@ TEST(path_memory, a_rate_still_being_found_or_not_in_use_is_not_remembered) {
   EXPECT_EQ(b.recalled(), 100'000'000U);
 }
 
+// What a packet carries changes with the path: it is counted as it was while the report was made up.
+TEST(path_memory, use_is_judged_by_what_packets_carry) {
+  Bench b;
+  b.packet_bytes = 1440;
+  b.run(5 * kNsPerSec, 100'000'000, 0.1);
+  EXPECT_EQ(b.recalled(), 0U);
+  b.packet_bytes = 8960;
+  b.run(kNsPerSec, 100'000'000, 0.2);
+  EXPECT_EQ(b.recalled(), 0U);
+  b.run(kNsPerSec, 100'000'000, 0.3);
+  EXPECT_EQ(b.recalled(), 100'000'000U) << "after five seconds of small packets";
+}
+
 TEST(path_memory, an_implausible_report_is_not_believed) {
   Bench b;
   b.run(kNsPerSec, 50'000);
@@ -77,7 +95,7 @@ TEST(path_memory, survives_the_session_and_idle_time_but_not_a_day) {
   Bench b;
   b.run(10 * kNsPerSec, 100'000'000);
   b.observed.session = 8;
-  b.observed.packets_acked = 0;
+  b.observed.packets_acked = b.observed.packets_sent = b.observed.bytes_sent = 0;
   b.run(kHour / 2, 100'000'000, 0);
   EXPECT_EQ(b.recalled(), 100'000'000U);
   b.now_ns += kHour;

@@ -39,5 +39,14 @@ TEST(path_bundle, paths_deliver_in_the_order_of_arrival_and_count_together) {
   EXPECT_EQ(bundle.path(0).counters().delivered, 1U);
 }
 
+TEST(path_bundle, marks_and_faults_of_all_paths_are_counted) {
+  const LinkProfile profile{.rate_bps = 8'000'000, .ecn_mark_threshold_bytes = 500, .ecn_fault = EcnFault::kBleach};
+  PathBundle bundle({profile, profile}, 1);
+  const std::array<std::uint8_t, 1000> bytes{};
+  for (std::uint64_t flow = 0; flow < 40; ++flow) EXPECT_EQ(bundle.send(0, bytes, flow, Ecn::kEct0), DropReason::kNone);
+  EXPECT_EQ(bundle.counters().ecn_faults, 40U);
+  EXPECT_EQ(bundle.counters().ecn_marked, 38U) << "all but the first of each path, which found no queue";
+}
+
 }  // namespace
 }  // namespace dwcp

@@ -23,6 +23,7 @@ NetRoleConfig net_config(const SiteOptions& options) {
   net.udp_port = kPort;
   for (const std::uint8_t peer : options.peer_numbers) net.peers.push_back({ip(peer), kPort});
   net.lane.streams = options.streams;
+  net.lane.streams_max = options.streams_max;
   net.lane.flows_max = static_cast<std::uint32_t>(options.migrations_max);
   net.lane.rx_arena_bytes = Lane::flow_places(net.lane) * 2 * wire::kFrameBytesMax;
   net.lane.rx_frames_max = options.rx_frames_max;
@@ -69,7 +70,7 @@ Site::Site(const SiteOptions& options, PortQueue& port, std::uint64_t seed)
   sessions.flows = config.lane.flows_max;
   sessions.window_bytes = Lane::window_initial(config.lane);
   sessions.frame_window = Lane::frame_window(config.lane);
-  sessions.streams = static_cast<std::uint8_t>(config.lane.streams);
+  sessions.streams = static_cast<std::uint8_t>(config.lane.stream_limits().max);
   peers = std::make_unique<PeerSessions>(
       sessions,
       PeerSessionsOut{

@@ -33,6 +33,7 @@ struct SiteOptions {
   std::vector<std::string> listener_services = {"vm", "nothing"};
   std::vector<std::string> services = {"other", "vm"};
   std::uint32_t streams = 2;
+  std::uint32_t streams_max = 0;  // 0: always `streams`
   std::uint64_t clock_ahead_ns = 0;  // the clock, when it is read within a step, is this far past the step's beginning
 };
 
