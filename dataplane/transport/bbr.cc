@@ -23,6 +23,9 @@ constexpr std::uint64_t kStartupQueueMaxNs = 16 * kNsPerMs;
 
 // Of the quarter more that a probe sends, what must have arrived for the next to follow at once.
 constexpr double kSearchGrowth = 1.1;
+constexpr std::uint64_t kUnbounded = LossBound::kUnbounded;
+constexpr double kMarkedBeta = 0.85;
+constexpr std::uint64_t kDrainRttsMax = 4;  // the estimate may be too low for what is in flight ever to fit
 
 constexpr double kFullPipeGrowth = 1.25;
 constexpr std::uint32_t kFullPipeRounds = 3;
@@ -37,7 +40,6 @@ constexpr double kLossWithQueue = 0.02;
 constexpr double kLossWithoutQueue = 0.15;
 // Fewer lost packets than this in a round say nothing (draft §5.3.1.3, BBRStartupFullLossCnt).
 constexpr std::uint64_t kLossPacketsMin = 6;
-constexpr double kInFlightBeta = 0.85;
 
 // Loss that a jump to a remembered rate may meet: above any ambient rate these links are used at, far below what a jump that
 // is twice too far meets.
@@ -53,7 +55,8 @@ std::uint64_t scaled(double gain, std::uint64_t value) noexcept {
 
 }  // namespace
 
-Bbr::Bbr(const BbrConfig& config) noexcept : config_(config), resume_(config.datagram_bytes, kResumeLoss) {
+Bbr::Bbr(const BbrConfig& config) noexcept
+    : config_(config), loss_bound_(config.datagram_bytes), resume_(config.datagram_bytes, kResumeLoss) {
   phase_ = 2 + config.seed % 6;
   window_ = std::uint64_t{config.datagram_bytes} * config.initial_window_packets;
   pacing_ = config.rate_initial_bytes_per_sec;
@@ -93,7 +96,7 @@ std::uint64_t Bbr::grown_in_startup(const AckSample& sample) const noexcept {
 // What a probe of ours met is over when it is drained; marks at other times say that the model's product is too much.
 std::uint64_t Bbr::ecn_bound_least() const noexcept {
   const bool probed = state_ == State::kProbeBw && phase_ <= 2;  // its marks come a round trip later
-  return std::max(probed ? bdp_bytes() + batch_bytes() : scaled(kInFlightBeta, bdp_bytes()), window_min());
+  return std::max(probed ? bdp_bytes() + batch_bytes() : scaled(kMarkedBeta, bdp_bytes()), window_min());
 }
 
 bool Bbr::round_has_queue() const noexcept {
@@ -111,6 +114,7 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
   if (round_start_) end_round(sample);
   check_startup_queue(sample);
   check_fallen_rate(sample);
+  if (full_pipe_) tell_loss_bound(sample);
   advance_state(sample);
   set_window_and_pacing(sample);
 }
@@ -126,8 +130,8 @@ void Bbr::on_persistent_congestion(std::uint64_t now_ns) noexcept {
   // The path may be another one: keep the bandwidth as a hope, forget the rest, and let a fresh round trip decide.
   resume_.refute(now_ns);
   min_rtt_seen_ns_ = now_ns > kMinRttWindowNs ? now_ns - kMinRttWindowNs : 0;
-  in_flight_max_ = ~std::uint64_t{0};
-  ambient_loss_ = 0;
+  loss_bound_.forget();
+  marked_max_ = kUnbounded;
   ecn_ = {};
   // What an outage took says nothing about the pipe: start-up, if still under way, goes on as from its beginning.
   round_lost_ = 0;
@@ -139,7 +143,7 @@ void Bbr::on_streams_added(std::uint64_t now_ns) noexcept {
   if (state_ != State::kProbeBw) return;  // start-up looks anyway
   searching_ = true;
   search_bandwidth_ = bandwidth();
-  in_flight_max_ = ~std::uint64_t{0};  // was learned on fewer paths
+  loss_bound_.forget();  // was learned on fewer paths
   phase_ = 0;
   phase_start_ns_ = now_ns;
 }
@@ -201,16 +205,30 @@ void Bbr::update_min_rtt(const AckSample& sample) noexcept {
 void Bbr::end_round(const AckSample& sample) noexcept {
   const std::uint64_t total = round_acked_ + round_lost_;
   const double loss = total == 0 ? 0 : static_cast<double>(round_lost_) / static_cast<double>(total);
-  const bool queue = round_has_queue();
+  const bool queue = round_has_queue() || sample.smoothed_rtt_ns > min_rtt_ns_ * 3 / 2 + 2 * kNsPerMs;
   const bool probing_up = state_ == State::kProbeBw && phase_ == 0;
   const bool enough = round_lost_ >= kLossPacketsMin * config_.datagram_bytes;
-  const bool lossy = enough && ((queue && loss > kLossWithQueue + 1.5 * ambient_loss_) ||
-                                loss > kLossWithoutQueue + 2 * ambient_loss_);
-  // A round of pings says nothing of loss.
-  if (!queue && !probing_up && !lossy && !sample.app_limited) ambient_loss_ += (loss - ambient_loss_) / 8;
   const bool marked = ecn_.end_round(std::max(round_in_flight_max_, sample.in_flight_bytes), ecn_bound_least());
+  const double ambient = loss_bound_.ambient_loss();
+  const bool lossy =
+      enough && ((queue && loss > kLossWithQueue + 1.5 * ambient) || loss > kLossWithoutQueue + 2 * ambient);
+  const bool congested =
+      loss_bound_.on_round({.now_ns = sample.now_ns,
+                            .rtt_ns = sample.smoothed_rtt_ns,
+                            .min_rtt_ns = min_rtt_ns_,
+                            .acked_bytes = round_acked_,
+                            .lost_bytes = round_lost_,
+                            .in_flight_bytes = std::max(round_in_flight_max_, sample.in_flight_bytes),
+                            .bdp_bytes = bdp_bytes(),
+                            .queue = queue,
+                            .starting_up = state_ == State::kStartup || state_ == State::kDrain,
+                            .probing = probing_up || sample.app_limited || state_ == State::kProbeRtt});
   check_full_pipe(lossy, queue, sample.app_limited);
-  bound_in_flight(sample, lossy, marked);
+  bound_by_marks(sample, marked);
+  if ((congested || marked) && probing_up) {
+    phase_ = 1;
+    phase_start_ns_ = sample.now_ns;
+  }
   round_acked_ = 0;
   round_lost_ = 0;
   round_min_rtt_ns_ = kNever;
@@ -276,23 +294,25 @@ void Bbr::check_startup_queue(const AckSample& sample) noexcept {
   if (queue_samples_ >= kStartupQueueSamples && !sample.app_limited) full_pipe_ = true;
 }
 
-void Bbr::bound_in_flight(const AckSample& sample, bool lossy, bool marked) noexcept {
-  if (lossy || marked) {
-    const std::uint64_t reached = std::min(std::max(round_in_flight_max_, sample.in_flight_bytes), in_flight_max_);
-    const std::uint64_t least = lossy ? bdp_bytes() / 2 : bdp_bytes() + batch_bytes();
-    in_flight_max_ = std::max({scaled(kInFlightBeta, reached), least, window_min()});
-    bound_growth_ = lossy ? 4 : 16;
-    if (state_ == State::kProbeBw && phase_ == 0) {
-      phase_ = 1;
-      phase_start_ns_ = sample.now_ns;
-    }
+// A round that met little but marks: less is in flight until probes go through without.
+void Bbr::bound_by_marks(const AckSample& sample, bool marked) noexcept {
+  if (marked) {
+    const std::uint64_t reached = std::min(std::max(round_in_flight_max_, sample.in_flight_bytes), marked_max_);
+    marked_max_ = std::max({scaled(kMarkedBeta, reached), bdp_bytes() + batch_bytes(), window_min()});
     return;
   }
-  // A probe that went through without congestive loss earns more room.
-  if (in_flight_max_ != ~std::uint64_t{0} && state_ == State::kProbeBw && phase_ == 0) {
-    in_flight_max_ += std::max<std::uint64_t>(in_flight_max_ / bound_growth_, window_min());
-    if (in_flight_max_ > 4 * bdp_bytes()) in_flight_max_ = ~std::uint64_t{0};
-  }
+  if (marked_max_ == kUnbounded || state_ != State::kProbeBw || phase_ != 0) return;
+  marked_max_ += std::max<std::uint64_t>(marked_max_ / 16, window_min());
+  if (marked_max_ > 4 * bdp_bytes()) marked_max_ = kUnbounded;
+}
+
+void Bbr::tell_loss_bound(const AckSample& sample) noexcept {
+  loss_bound_.on_ack({.now_ns = sample.now_ns,
+                      .rtt_ns = sample.smoothed_rtt_ns,
+                      .acked_bytes = sample.acked_bytes,
+                      .lost_bytes = sample.lost_bytes,
+                      .in_flight_bytes = sample.in_flight_bytes,
+                      .queue = sample.rtt_ns > min_rtt_ns_ + min_rtt_ns_ / 8});
 }
 
 void Bbr::advance_state(const AckSample& sample) noexcept {
@@ -339,7 +359,11 @@ void Bbr::advance_phase(const AckSample& sample) noexcept {
   // The probe goes on until it has had its effect; the drain ends as soon as it has.
   if (gain > 1) next = elapsed && (sample.in_flight_bytes >= scaled(gain, bdp_bytes()) || round_lost_ != 0 || ecn_.marked() ||
                                    sample.app_limited || sample.now_ns - phase_start_ns_ > 3 * min_rtt_ns_);
-  if (gain < 1) next = elapsed || sample.in_flight_bytes <= bdp_bytes();
+  if (gain < 1) {
+    // A queue that others keep is not ours to drain.
+    const bool enough = sample.now_ns - phase_start_ns_ > (loss_bound_.contested() ? 1 : kDrainRttsMax) * min_rtt_ns_;
+    next = enough || sample.in_flight_bytes <= bdp_bytes();
+  }
   if (!next) return;
   if (searching_ && phase_ == 0) {
     // What the probe brought is known a round trip after it began to be sent.
@@ -362,8 +386,9 @@ void Bbr::advance_phase(const AckSample& sample) noexcept {
 void Bbr::enter_probe_rtt(std::uint64_t) noexcept {
   window_before_ = window_;
   probe_rtt_done_ns_ = 0;
-  // The old minimum has not been seen for the whole window: the next ones count.
-  min_rtt_ns_ = std::min(round_min_rtt_ns_, 2 * min_rtt_ns_);
+  // The old minimum has not been seen for the whole window: the next ones count.  But a queue that others keep up hides it,
+  // and must not pass for the path: there it gives way in small steps.
+  min_rtt_ns_ = std::min(round_min_rtt_ns_, loss_bound_.contested() ? min_rtt_ns_ + min_rtt_ns_ / 16 : 2 * min_rtt_ns_);
   state_ = State::kProbeRtt;
 }
 
@@ -398,8 +423,12 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
   } else {
     window_ = std::max(grown_in_startup(sample), initial_bdp_bytes());
   }
-  if (state_ != State::kStartup) window_ = std::min({window_, in_flight_max_, ecn_.bytes()});
-  if (state_ == State::kProbeRtt) window_ = std::min(window_, bdp_bytes() / 2);
+  if (state_ != State::kStartup) window_ = std::min({window_, loss_bound_.in_flight_max(sample.now_ns), marked_max_, ecn_.bytes()});
+  if (state_ == State::kProbeRtt) {
+    // Among BBR flows that keep a queue the path shows only when all of them let it drain, and they do together.
+    const bool crowded = loss_bound_.contested() && !loss_bound_.yielding();
+    window_ = crowded ? window_min() : std::min(window_, bdp_bytes() / 2);
+  }
   window_ = std::max(window_, window_min());
   bound_by_resume();
 }
@@ -416,7 +445,8 @@ void Bbr::resume_after_idle(const AckSample& sample) noexcept {
   state_ = State::kStartup;
   bandwidth_.assume(0);
   extra_acked_.fill(0);
-  in_flight_max_ = ~std::uint64_t{0};
+  loss_bound_.forget();
+  marked_max_ = kUnbounded;
   window_ = std::min(window_, std::uint64_t{config_.datagram_bytes} * config_.initial_window_packets);
   pacing_ = std::min(pacing_, known.bandwidth_bytes_per_sec);
   resume_.offer(known, window_);

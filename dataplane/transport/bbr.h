@@ -4,7 +4,7 @@
 // but judged against the path's own ambient loss, so that a link that loses 2 % at random is still filled.
 //
 //          bandwidth stops growing, or loss with a queue
-//   Startup ───────────────▶ Drain ──── in flight <= BDP ───▶ ProbeBw ⟲ (gains 1.25, 0.75, 1 x 6, one min RTT each)
+//   Startup ───────────────▶ Drain ──── in flight <= BDP ───▶ ProbeBw ⟲ (gains 1.25, 0.75, 1 x 6, about a min RTT each)
 //                                                              │  ▲
 //                                   min RTT unseen for 10 s    ▼  │  200 ms and a round at half the BDP
 //                                                             ProbeRtt
@@ -14,8 +14,9 @@
 // of the path is kept while there is too little to send; after minutes of that, it is a ResumePoint of its own.
 //
 // Loss counts as congestion only when it exceeds the ambient rate, which is learned in rounds without a queue, and when
-// the round's least RTT shows a queue, or when it is heavy (a policer or a shallow buffer shows no queue).  ECN marks are
-// congestion without such doubts: see ecn_bound.h.
+// round trips show a queue, or when it is heavy (a policer or a shallow buffer shows no queue).  What congestive loss then
+// allows to be in flight, and how that depends on who shares the bottleneck, is in loss_bound.h.  ECN marks are congestion
+// without such doubts: see ecn_bound.h.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +27,7 @@
 #include "dataplane/transport/careful_resume.h"
 #include "dataplane/transport/congestion_control.h"
 #include "dataplane/transport/ecn_bound.h"
+#include "dataplane/transport/loss_bound.h"
 
 namespace dwcp {
 
@@ -68,7 +70,7 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] const char* state_name() const noexcept override;
 
   [[nodiscard]] State state() const noexcept { return state_; }
-  [[nodiscard]] double ambient_loss() const noexcept { return ambient_loss_; }
+  [[nodiscard]] double ambient_loss() const noexcept { return loss_bound_.ambient_loss(); }
   [[nodiscard]] const EcnBound& ecn() const noexcept { return ecn_; }
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept { return min_rtt_ns_; }
   [[nodiscard]] const CarefulResume& resume() const noexcept { return resume_; }
@@ -93,7 +95,8 @@ class Bbr final : public CongestionControl {
   void start_up_again() noexcept;
   void check_full_pipe(bool lossy, bool queue, bool app_limited) noexcept;
   void check_startup_queue(const AckSample& sample) noexcept;
-  void bound_in_flight(const AckSample& sample, bool lossy, bool marked) noexcept;
+  void bound_by_marks(const AckSample& sample, bool marked) noexcept;
+  void tell_loss_bound(const AckSample& sample) noexcept;
   void advance_state(const AckSample& sample) noexcept;
   void enter_probe_bw(std::uint64_t now_ns) noexcept;
   void advance_phase(const AckSample& sample) noexcept;
@@ -112,10 +115,9 @@ class Bbr final : public CongestionControl {
   BandwidthFilter bandwidth_;
   std::uint64_t min_rtt_ns_ = 0;  // 0 = none yet
   std::uint64_t min_rtt_seen_ns_ = 0;
-  std::uint64_t in_flight_max_ = ~std::uint64_t{0};  // learned from congestive loss and from marks
-  std::uint64_t bound_growth_ = 4;                   // a probe earns one part of this: after marks in small steps
-  double ambient_loss_ = 0;
+  LossBound loss_bound_;
   EcnBound ecn_;
+  std::uint64_t marked_max_ = LossBound::kUnbounded;  // learned from rounds that met little but marks
 
   // The round in progress.
   std::uint64_t round_ = 0;

@@ -244,13 +244,20 @@ void LanePair::restart() {
   for (std::uint32_t i = 0; i < 2; ++i) sides_[i]->restart(now_ns_, session(i));
 }
 
+void LanePair::pump() {
+  if (others_ != nullptr) others_->pump_before(now_ns_, pipes_[0]->link(), pipes_[1]->link());
+  sides_[0]->pump(now_ns_, *pipes_[1], *pipes_[0]);
+  sides_[1]->pump(now_ns_, *pipes_[0], *pipes_[1]);
+  if (others_ != nullptr) others_->pump_after(now_ns_, pipes_[0]->link(), pipes_[1]->link());
+}
+
 bool LanePair::run_until(std::uint64_t deadline_ns, const std::function<bool()>& stop) {
   while (now_ns_ < deadline_ns) {
-    sides_[0]->pump(now_ns_, *pipes_[1], *pipes_[0]);
-    sides_[1]->pump(now_ns_, *pipes_[0], *pipes_[1]);
+    pump();
     if (stop && stop()) return true;
     const std::uint64_t next = std::min({pipes_[0]->next_event_ns(), pipes_[1]->next_event_ns(),
-                                         sides_[0]->deadline_ns(), sides_[1]->deadline_ns(), deadline_ns});
+                                         sides_[0]->deadline_ns(), sides_[1]->deadline_ns(),
+                                         others_ == nullptr ? kNever : others_->deadline_ns(), deadline_ns});
     now_ns_ = std::min(std::max(next, now_ns_ + setup_.poll_ns), std::max(deadline_ns, now_ns_ + 1));
   }
   return stop && stop();

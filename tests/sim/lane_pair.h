@@ -21,6 +21,7 @@
 #include "base/rng.h"
 #include "dataplane/transport/lane.h"
 #include "drivers/fake/path_bundle.h"
+#include "tests/sim/cross_traffic.h"
 
 namespace dwcp::sim {
 
@@ -125,6 +126,8 @@ class LanePair {
 
   // Runs until `deadline_ns` or until stop() says so; true when stop() did.
   bool run_until(std::uint64_t deadline_ns, const std::function<bool()>& stop = {});
+  // From now on `others`, who outlive this, use the same links.
+  void share(CrossTraffic& others) noexcept { others_ = &others; }
   // Both sides lose their session at once and begin another; what is on the way stays on the way.
   void restart();
   // Every frame offered is acknowledged and consumed, nothing is in flight.
@@ -132,11 +135,13 @@ class LanePair {
 
  private:
   [[nodiscard]] LaneSession session(std::uint32_t side) const noexcept;
+  void pump();
 
   PairSetup setup_;
   std::uint32_t epoch_ = 0;
   std::array<std::unique_ptr<PathBundle>, 2> pipes_;
   std::array<std::unique_ptr<Side>, 2> sides_;
+  CrossTraffic* others_ = nullptr;
   std::uint64_t now_ns_ = kNsPerSec;
 };
 
