@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tools"))
 
-from lab import link, report, stream, test as tiers, verify  # noqa: E402
+from lab import bench_fairness, link, report, stream, test as tiers, verify  # noqa: E402
 
 
 class Port:
@@ -117,6 +117,33 @@ class Arguments(unittest.TestCase):
 
     def test_table_aligns(self):
         self.assertEqual(report.table(("way", "s"), [("abcd", 10), ("x", 5)]), ["way    s", "----  --", "abcd  10", "x      5"])
+
+
+class Fairness(unittest.TestCase):
+    def judge(self, rates, rtt_ms=90.0, intact=True):
+        cell = {"goodput_mbps": rates, "rtt_ms_mean": rtt_ms, "intact": intact}
+        return bench_fairness.judge(cell, {"rtt_ms_mean": 80.0}, 50)
+
+    def test_even(self):
+        cell = self.judge([20.0, 20.0, 20.0])
+        self.assertEqual((cell["share"], cell["tcp_shares"], cell["jain"], cell["faults"]), (1.0, [1.0, 1.0], 1.0, []))
+        self.assertAlmostEqual(cell["queue_added_bdp"], 0.2)
+
+    def test_jain_of_one_who_takes_all(self):
+        self.assertEqual(self.judge([90.0, 0.0, 0.0])["jain"], 0.3333)
+
+    def test_too_much_and_too_little(self):
+        self.assertEqual(self.judge([90.0, 20.0, 20.0])["faults"], ["share"])
+        self.assertEqual(self.judge([5.0, 60.0, 60.0])["faults"], ["share"])
+        self.assertEqual(self.judge([0.0, 0.0])["faults"], ["share"])
+
+    def test_queue_and_damage(self):
+        self.assertEqual(self.judge([20.0, 20.0], rtt_ms=140.0)["faults"], ["queue"])
+        self.assertEqual(self.judge([20.0, 20.0], intact=False)["faults"], ["damaged"])
+
+    def test_round_trips_of_ss(self):
+        seen = "ESTAB 0 0 10.77.0.1:1 10.77.0.2:5201\n\t cubic wscale:7,7 rtt:92.5/1.2 minrtt:50.1 rcv_rtt:3\n"
+        self.assertEqual(bench_fairness.round_trips_ms(seen + seen), [92.5, 92.5])
 
 
 if __name__ == "__main__":
