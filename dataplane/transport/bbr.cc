@@ -388,7 +388,7 @@ void Bbr::enter_probe_rtt(std::uint64_t) noexcept {
   probe_rtt_done_ns_ = 0;
   // The old minimum has not been seen for the whole window: the next ones count.  But a queue that others keep up hides it,
   // and must not pass for the path: there it gives way in small steps.
-  min_rtt_ns_ = std::min(round_min_rtt_ns_, loss_bound_.contested() ? min_rtt_ns_ + min_rtt_ns_ / 16 : 2 * min_rtt_ns_);
+  min_rtt_ns_ = std::min(round_min_rtt_ns_, loss_bound_.contested() ? min_rtt_ns_ + min_rtt_ns_ / 32 : 2 * min_rtt_ns_);
   state_ = State::kProbeRtt;
 }
 

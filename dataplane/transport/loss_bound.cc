@@ -67,7 +67,7 @@ bool LossBound::on_round(const Round& round) noexcept {
   const bool news = stood_out && !reduced_;
   learn_ambient(round, news);
   calm_rounds_ = round.queue || round.lost_bytes != 0 ? 0 : calm_rounds_ + 1;
-  contested_rounds_ = news && !round.starting_up ? kContestedRounds : contested_rounds_ - std::min(contested_rounds_, 1U);
+  contested_rounds_ -= std::min(contested_rounds_, 1U);
   reduced_ = false;
   if (yielding_ && news) {
     reduce(round);
@@ -126,40 +126,54 @@ void LossBound::judge_others(const Round& round) noexcept {
   if (++blocks_ == 1) return;  // what others do in the first one answers to the stance before
   if (yielding_) {
     const bool goes_on = beyond > kUnyieldingAbove + std::min(kSmallWindowLoss / (window * window), kSmallWindowLossMax);
-    if (goes_on || blocks_ > (sure_ ? kBlocksYielding : kBlocksYieldingUnsure)) take_stance(false, round.now_ns);
+    if (goes_on || blocks_ > (sure_ ? kBlocksYielding : kBlocksYieldingUnsure)) stop_yielding();
     return;
   }
   const double yield_below = std::min(kYieldBelow + kYieldBelowSmall / window, kYieldBelowMax);
   sure_blocks_ = beyond < kSurelyBelow * yield_below ? sure_blocks_ + 1 : 0;
   unsure_blocks_ = beyond < yield_below ? unsure_blocks_ + 1 : 0;
   sure_ = sure_blocks_ >= kBlocksSure;
-  if (sure_ || unsure_blocks_ >= kBlocksUnsure) take_stance(true, round.now_ns);
+  if (sure_ || unsure_blocks_ >= kBlocksUnsure) yield(round);
 }
 
 // What it allows is more than the path can use.
-void LossBound::forget_bound(std::uint64_t now_ns) noexcept {
-  take_stance(false, now_ns);
+void LossBound::forget_bound() noexcept {
+  stop_yielding();
+  contested_rounds_ = 0;
   yielded_bound_ = kUnbounded;
 }
 
-void LossBound::take_stance(bool yielding, std::uint64_t now_ns) noexcept {
+void LossBound::take_stance(bool yielding) noexcept {
   yielding_ = yielding;
   blocks_ = block_rounds_ = 0;
   block_lost_bytes_ = block_bytes_ = block_flight_bytes_ = 0;
   sure_blocks_ = unsure_blocks_ = 0;
+}
+
+void LossBound::stop_yielding() noexcept {
+  take_stance(false);
+  if (bounded()) contested_rounds_ = kContestedRounds;
+  yielded_bound_ = bound_;
+  bound_ = kUnbounded;
+}
+
+// What was ours while we did not yield, a cubic would give back over minutes.  So a test goes on from where it was before it,
+// or half-way there when the others may be such as would not have given it; and the first time what we have counts as
+// congested.
+void LossBound::yield(const Round& round) noexcept {
+  const double lost = contested_loss_;
+  take_stance(true);
   conserve_until_ns_ = 0;
-  if (!yielding) {
-    contested_rounds_ = kContestedRounds;
-    yielded_bound_ = bound_;
-    bound_ = kUnbounded;
+  if (yielded_bound_ == kUnbounded) {
+    if (lost > ambient_loss_) reduce(round);
     return;
   }
-  // The test took from others what a cubic would give back over minutes: it goes on from where it was.
-  if (!sure_ || yielded_bound_ == kUnbounded) return;
-  bound_ = yielded_bound_;
+  const auto before = static_cast<double>(yielded_bound_);
+  const double now = std::max(static_cast<double>(round.in_flight_bytes), before);
+  bound_ = sure_ ? yielded_bound_ : static_cast<std::uint64_t>(std::sqrt(before * now));
   reno_ = plateau_ = static_cast<double>(bound_);
   origin_s_ = 0;
-  epoch_ns_ = now_ns;
+  epoch_ns_ = round.now_ns;
 }
 
 // Cuts by what the queue holds (Leith and Shorten, H-TCP), so that alone the pipe stays full, and grows at the pace that
@@ -181,7 +195,7 @@ void LossBound::reduce(const Round& round) noexcept {
 }
 
 void LossBound::grow(const Round& round) noexcept {
-  if (bound_ > 4 * round.bdp_bytes) return forget_bound(round.now_ns);
+  if (bound_ > 4 * round.bdp_bytes) return forget_bound();
   const auto bound = static_cast<double>(bound_);
   if (static_cast<double>(round.in_flight_bytes) < 0.8 * bound) return;
   if (calm_rounds_ >= kCalmRounds) {

@@ -75,8 +75,10 @@ class LossBound {
   [[nodiscard]] bool congested(const Round& round) const noexcept;
   void learn_ambient(const Round& round, bool congested) noexcept;
   void judge_others(const Round& round) noexcept;
-  void take_stance(bool yielding, std::uint64_t now_ns) noexcept;
-  void forget_bound(std::uint64_t now_ns) noexcept;
+  void take_stance(bool yielding) noexcept;
+  void yield(const Round& round) noexcept;
+  void stop_yielding() noexcept;
+  void forget_bound() noexcept;
   void reduce(const Round& round) noexcept;
   void grow(const Round& round) noexcept;
 

@@ -13,6 +13,7 @@ constexpr std::array kRttsMs = {10.0, 40.0, 80.0, 160.0, 320.0};
 constexpr std::array kRatesMbps = {100.0, 1000.0, 10000.0};
 constexpr std::array kLosses = {0.0, 0.001, 0.005, 0.01, 0.02, 0.05};
 
+constexpr double kLossOfManyStreams = 0.005;
 constexpr std::uint64_t kClockStartNs = kNsPerSec;  // of LanePair
 
 bool has_event(const std::string& kind) {
@@ -25,6 +26,12 @@ double goodput_bound(const std::string& kind, double loss) {
   double bound = 0.95 - 1.4 * lost;
   if (kind == "route") bound -= 0.06;  // half a round trip of reordering costs, however well it is borne
   return bound;
+}
+
+// Mean over time, of a queue that holds one BDP.
+double queue_bound(const std::string& kind, double mbps, double rtt_ms) {
+  if (kind == "rate low") return 5;  // the old path's queue is ten of the new one's
+  return mbps * rtt_ms <= 1000 ? 0.9 : 0.5;  // 85 packets are soon a queue
 }
 
 Tier tier_of(const std::string& kind, double mbps, double rtt_ms, double loss) {
@@ -50,8 +57,7 @@ std::vector<Cell> matrix_cells() {
                          .loss = loss,
                          .goodput_min = bound,
                          .p90_min = bound - (kind == "route" ? 0.5 : 0.15),
-                         // The old path's queue is ten of the new one's.
-                         .queue_max = kind == "rate low" ? 5.0 : 1.0,
+                         .queue_max = queue_bound(kind, mbps, rtt_ms),
                          .tier = tier_of(kind, mbps, rtt_ms, loss)});
         }
       }
@@ -84,6 +90,12 @@ PairSetup matrix_setup(const Cell& cell, const CellTimes& times) {
   setup.tx_arena_bytes = std::max<std::size_t>(32U << 20, static_cast<std::size_t>(6 * bdp));
   setup.lane.tx_frames_max = setup.tx_arena_bytes / (256 * 1024);
   setup.lane.packets_max = std::max<std::size_t>(65536, static_cast<std::size_t>(6 * bdp / 1400));
+  // As the gateway's by default; one stream in the other cells.
+  if (cell.loss == kLossOfManyStreams) {
+    setup.lane.streams_min = 1;
+    setup.lane.streams = 4;
+    setup.lane.streams_max = 32;
+  }
   LinkProfile& there = setup.forward;
   LinkProfile& back = setup.backward;
   const std::uint64_t event_ns = kClockStartNs + times.event_ns;

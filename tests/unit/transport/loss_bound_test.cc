@@ -204,13 +204,17 @@ TEST(loss_bound, what_may_be_either_is_yielded_to_in_turns) {
   }
   block();
   EXPECT_TRUE(path.bound.yielding());
+  EXPECT_EQ(path.limit(), 50U);  // the first time, as after a congested round
   int rounds = 0;
   while (path.bound.yielding() && ++rounds < 5000) path.round(0);
   EXPECT_EQ(rounds, 7 * 16);
-  // And it begins where the test ended, not where it was.
+  // It goes on half-way between where it was and where the test ended.
+  const std::uint64_t before = path.limit();
+  EXPECT_EQ(before, LossBound::kUnbounded / kPacket);
   for (int i = 0; i < 9; ++i) block();
   EXPECT_TRUE(path.bound.yielding());
-  EXPECT_EQ(path.bound.in_flight_max(path.now_ns), LossBound::kUnbounded);
+  EXPECT_LT(path.limit(), 100U);
+  EXPECT_GT(path.limit(), 60U);
 }
 
 TEST(loss_bound, room_that_is_left_alone_is_taken) {
