@@ -296,6 +296,7 @@ class Lane final : private SentSink {
   [[nodiscard]] bool data_waiting() noexcept;
   [[nodiscard]] bool frames_waiting() noexcept;
   [[nodiscard]] bool control_waiting() const noexcept { return resets_pending_ != 0 || credits_pending_ != 0; }
+  [[nodiscard]] std::uint64_t ping_due_ns(const Stream& stream) const noexcept;
   void queue_probe(Stream& stream) noexcept;
 
   // lane_credit.cc

@@ -66,10 +66,12 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   const bool data = sendable && waiting && turn;
   const bool control = sendable && control_waiting();
   const bool probe = stream.probes_pending() != 0;
-  const bool closing = closes_pending_ != 0;
-  const bool ping = now_ns >= std::min(stream.probe_due_ns(), stream.last_eliciting_sent_ns() + config_.keepalive_ns);
-  // What we have received is said on a path that works, if there is one.
-  const bool ack = acks_due_ && (stream.state() == StreamState::kActive || streams_active() == 0);
+  const bool ping = now_ns >= ping_due_ns(stream);
+  // What we have received, and CLOSE, is said on a path that works, if there is one.
+  const bool active = stream.state() == StreamState::kActive;
+  const bool says = (acks_due_ || closes_pending_ != 0) && (active || streams_active() == 0);
+  const bool ack = says && acks_due_;
+  const bool closing = says && closes_pending_ != 0;
   if (!data && !control && !probe && !ping && !closing && !ack) return false;
   if (!stream.has_record_space()) return false;
   if (probe && !waiting) queue_probe(stream);
@@ -83,7 +85,7 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
 
   if (ack) size += put_acks(now_ns, room());
   const std::size_t before = size;
-  if ((sendable || probe) && !closing) {
+  if ((sendable || (probe && active)) && !closing) {
     size += put_resets(record, room());
     size += put_credits(record, room());
     const std::size_t parity = data || probe ? put_parity(record, room(), size == sizeof(wire::PacketHeader)) : 0;
@@ -108,6 +110,12 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   if (probe) stream.take_probe();
   finish(now_ns, stream, record, size, eliciting, out);
   return true;
+}
+
+// When the stream asks for an answer though it has nothing to say.
+std::uint64_t Lane::ping_due_ns(const Stream& stream) const noexcept {
+  if (stream.state() == StreamState::kProbing) return stream.probe_due_ns();
+  return stream.last_eliciting_sent_ns() + config_.keepalive_ns;
 }
 
 // A packet that says nothing and is as large as the path may be found to carry.  No ACK rides on it, since it may well be
@@ -365,7 +373,7 @@ std::uint64_t Lane::deadline_ns() const noexcept {
   for_each(sending_, [&](const Stream& stream) {
     least = std::min(least, stream.timer_ns());
     if (stream.state() == StreamState::kIdle) return;
-    least = std::min({least, stream.probe_due_ns(), stream.last_eliciting_sent_ns() + config_.keepalive_ns});
+    least = std::min(least, ping_due_ns(stream));
     if (stream.probes_pending() != 0) least = 0;
     if (!stream.window_open()) return;
     const std::uint64_t wanted_ns = waiting ? 0 : stream.mtu().probe_due_ns();

@@ -88,8 +88,9 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
   detect_losses(now_ns, others_heard, sample, sink);
   if (raised) take_ecn(ecn, sample);
   if (sample.acked_bytes != 0) {
-    if (pto_count_ >= EcnValidator::kSilentPtos) ecn_.restart(sent_.next());
-    if (state_ == StreamState::kProbing) mtu_.path_up(now_ns, sent_.next());
+    const bool proven = state_ == StreamState::kProbing;
+    if (pto_count_ >= (proven ? 1 : EcnValidator::kSilentPtos)) ecn_.restart(sent_.next());
+    if (proven) mtu_.path_up(now_ns, sent_.next());
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
     probe_interval_ns_ = kProbeMinNs;
@@ -253,18 +254,31 @@ void Stream::lose_all(SentSink& sink) noexcept {
   loss_time_ns_ = kNever;
 }
 
-void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
+void Stream::leave_path(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kFail);
   lose_all(sink);
-  ecn_.restart(sent_.next());
-  mtu_.path_down();
   ++counters_.deaths;
   ++path_;
+}
+
+void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
+  leave_path(sink);
+  ecn_.restart(sent_.next());
+  mtu_.path_down();
   pto_count_ = 0;
   probes_pending_ = 0;
   probe_due_ns_ = now_ns;
   probe_interval_ns_ = kProbeMinNs;
   set_timer();
+}
+
+// No ping of a probing stream was answered in time.  Each path is given longer than the one before, for a path may be slower
+// than what was measured on the last that worked; pings come no sooner.
+void Stream::try_next_path(std::uint64_t now_ns, SentSink& sink) noexcept {
+  leave_path(sink);
+  ++pto_count_;
+  if (pto_count_ == EcnValidator::kSilentPtos) ecn_.on_silence();
+  forget_settled(now_ns);
 }
 
 void Stream::open(bool elsewhere) noexcept {
@@ -305,6 +319,8 @@ void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
     detect_losses(now_ns, hears_others(now_ns), sample, sink);
     if (sample.lost_bytes != 0) group_.on_lost(sample);
     forget_settled(now_ns);
+  } else if (state_ == StreamState::kProbing) {
+    try_next_path(now_ns, sink);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;
     if (pto_count_ == EcnValidator::kSilentPtos) ecn_.on_silence();
@@ -320,7 +336,8 @@ void Stream::set_timer() noexcept {
   } else if (in_flight_bytes_ != 0) {
     const std::uint64_t pto = rtt_.pto_ns(kPeerAckDelayMaxNs);
     const std::uint64_t backed_off = std::min(pto << std::min(pto_count_, 16U), std::max(kPtoMaxNs, 2 * pto));
-    timer_ns_ = last_eliciting_sent_ns_ + backed_off;
+    // A path being tried has this long from its first ping, however many follow.
+    timer_ns_ = (state_ == StreamState::kProbing ? in_flight_since_ns_ : last_eliciting_sent_ns_) + backed_off;
   } else {
     timer_ns_ = kNever;
   }

@@ -295,5 +295,52 @@ TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
   EXPECT_EQ(b.stream.state(), StreamState::kActive);
 }
 
+// The stream has measured a round trip of 100 ms, then its path failed: its next ping is due at the time returned.
+std::uint64_t fail_path(Bench& b) {
+  b.send(kNsPerSec);
+  EXPECT_TRUE(b.ack(kNsPerSec + 100 * kMs, {{.first = 0, .last = 0}}));
+  b.stream.fail(2 * kNsPerSec, b);
+  return 2 * kNsPerSec;
+}
+
+TEST(stream, a_ping_without_an_answer_is_lost_and_the_next_goes_another_way) {
+  Bench b;
+  std::uint64_t now_ns = fail_path(b);
+  std::uint64_t wait_ns = b.stream.rtt().pto_ns(Stream::kPeerAckDelayMaxNs);
+  std::uint64_t pause_ns = Stream::kProbeMinNs;
+  for (std::uint8_t path = 1; path < 12; ++path) {
+    ASSERT_EQ(b.stream.path(), path);
+    std::uint64_t ping_ns = now_ns;
+    b.send(ping_ns);
+    EXPECT_EQ(b.stream.timer_ns(), ping_ns + wait_ns);
+    EXPECT_EQ(b.stream.probe_due_ns(), ping_ns + pause_ns) << "ever rarer, whatever the path";
+    while (b.stream.probe_due_ns() < b.stream.timer_ns()) {  // another before the path has had its time
+      ping_ns = b.stream.probe_due_ns();
+      b.send(ping_ns);
+      pause_ns = std::min(2 * pause_ns, Stream::kProbeMaxNs);
+    }
+    const std::uint64_t due_ns = b.stream.probe_due_ns();
+    b.stream.on_time(b.stream.timer_ns() - 1, b);
+    EXPECT_NE(b.stream.in_flight_bytes(), 0U);
+    b.stream.on_time(b.stream.timer_ns(), b);
+    EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+    EXPECT_EQ(b.stream.probes_pending(), 0U);
+    EXPECT_EQ(b.stream.in_flight_bytes(), 0U);
+    EXPECT_EQ(b.group.in_flight_bytes(), 0U);
+    EXPECT_EQ(b.stream.timer_ns(), kNever);
+    EXPECT_EQ(b.stream.probe_due_ns(), due_ns);
+    EXPECT_EQ(b.stream.counters().deaths, path + 1U);
+    now_ns = due_ns;
+    wait_ns = std::min<std::uint64_t>(2 * wait_ns, kNsPerSec);
+    pause_ns = std::min(2 * pause_ns, Stream::kProbeMaxNs);
+  }
+  EXPECT_EQ(pause_ns, Stream::kProbeMaxNs);
+  EXPECT_EQ(b.notes->lost, 0U) << "pings into the void are no congestion";
+  b.send(now_ns);
+  ASSERT_TRUE(b.ack(now_ns + 900 * kMs, {{.first = b.stream.next_number() - 1, .last = b.stream.next_number() - 1}}));
+  EXPECT_EQ(b.stream.state(), StreamState::kActive);
+  EXPECT_EQ(b.stream.pto_count(), 0U);
+}
+
 }  // namespace
 }  // namespace dwcp
