@@ -71,6 +71,8 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       }
     }
   }
+  // What is outstanding on a path that is tried was sent there: a late ACK of packets of another proves nothing.
+  const std::uint64_t in_flight_before = in_flight_bytes_;
   for (const AckedRange& range : ranges) {
     for (PacketNumber first = range.first; first <= range.last;) {
       const auto hole = acked_.first_hole(first, range.last + 1);
@@ -85,12 +87,13 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       acked_.pop_front();
     }
   }
+  const bool probing = state_ == StreamState::kProbing;
+  const bool answered = probing ? in_flight_bytes_ < in_flight_before : sample.acked_bytes != 0;
   detect_losses(now_ns, others_heard, sample, sink);
   if (raised) take_ecn(ecn, sample);
-  if (sample.acked_bytes != 0) {
-    const bool proven = state_ == StreamState::kProbing;
-    if (pto_count_ >= (proven ? 1 : EcnValidator::kSilentPtos)) ecn_.restart(sent_.next());
-    if (proven) mtu_.path_up(now_ns, sent_.next());
+  if (answered) {
+    if (pto_count_ >= (probing ? 1 : EcnValidator::kSilentPtos)) ecn_.restart(sent_.next());
+    if (probing) mtu_.path_up(now_ns, sent_.next());
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
     probe_interval_ns_ = kProbeMinNs;

@@ -342,5 +342,34 @@ TEST(stream, a_ping_without_an_answer_is_lost_and_the_next_goes_another_way) {
   EXPECT_EQ(b.stream.pto_count(), 0U);
 }
 
+TEST(stream, a_late_answer_from_the_path_before_proves_nothing) {
+  Bench b;
+  b.send(kNsPerSec, 2);
+  ASSERT_TRUE(b.ack(kNsPerSec + 100 * kMs, {{.first = 0, .last = 0}}));
+  b.stream.fail(2 * kNsPerSec, b);
+  const auto late = [&](PacketNumber number) { return b.ack(2 * kNsPerSec + 600 * kMs, {{.first = number, .last = number}}); };
+  ASSERT_TRUE(late(1));
+  EXPECT_EQ(b.acked.back(), 1U) << "it arrived all the same";
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+  b.send(2 * kNsPerSec);  // 2, a ping of path 1
+  b.stream.on_time(b.stream.timer_ns(), b);
+  ASSERT_EQ(b.stream.path(), 2);
+  b.send(2 * kNsPerSec + 500 * kMs);  // 3, of path 2
+  ASSERT_TRUE(late(2));
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+  EXPECT_EQ(b.stream.mtu().state(), MtuState::kDisabled);
+  EXPECT_EQ(b.stream.pto_count(), 1U) << "the next path is waited for as long";
+  ASSERT_TRUE(late(3));
+  EXPECT_EQ(b.stream.state(), StreamState::kActive);
+  // Closed, and opened elsewhere: what went before it closed is of another path too.
+  b.send(3 * kNsPerSec);  // 4
+  b.stream.fail(3 * kNsPerSec, b);
+  b.stream.close(b);
+  ASSERT_EQ(b.stream.state(), StreamState::kIdle);
+  b.stream.open(true);
+  ASSERT_TRUE(late(4));
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+}
+
 }  // namespace
 }  // namespace dwcp
