@@ -296,6 +296,7 @@ class Lane final : private SentSink {
   [[nodiscard]] bool data_waiting() noexcept;
   [[nodiscard]] bool frames_waiting() noexcept;
   [[nodiscard]] bool control_waiting() const noexcept { return resets_pending_ != 0 || credits_pending_ != 0; }
+  [[nodiscard]] std::uint32_t packet_bytes(std::uint64_t now_ns, const Stream& stream, bool probe) noexcept;
   [[nodiscard]] std::uint64_t ping_due_ns(const Stream& stream) const noexcept;
   void queue_probe(Stream& stream) noexcept;
 
@@ -322,7 +323,7 @@ class Lane final : private SentSink {
   void protect_in_flight() noexcept;
   [[nodiscard]] std::uint32_t cut_to_symbol(const TxFrame& frame, std::uint32_t length_max, bool alone) noexcept;
   void add_to_parity(TxFrame& frame, const SentRange& range, std::span<const std::uint8_t> bytes) noexcept;
-  [[nodiscard]] std::size_t put_parity(SentPacket& record, std::span<std::uint8_t> room, bool empty) noexcept;
+  [[nodiscard]] std::size_t put_parity(SentPacket& record, std::span<std::uint8_t> room, std::size_t room_max) noexcept;
   void release_tx_parity(std::uint32_t frame_slot) noexcept;
   [[nodiscard]] std::uint64_t burst_gap_ns() const noexcept;
   wire::DropReason store_parity(std::uint64_t now_ns, Flow& flow, const wire::ParityChunk& chunk,

@@ -183,8 +183,9 @@ void Lane::add_to_parity(TxFrame& frame, const SentRange& range, std::span<const
   parity_turn_over_ = true;
 }
 
-// One parity symbol of a frame all of whose data was sent, in an earlier packet.  `empty`: the packet has nothing else.
-std::size_t Lane::put_parity(SentPacket& record, std::span<std::uint8_t> room, bool empty) noexcept {
+// One parity symbol of a frame all of whose data was sent, in an earlier packet.  `room_max`: of the largest packet with
+// nothing else in it.
+std::size_t Lane::put_parity(SentPacket& record, std::span<std::uint8_t> room, std::size_t room_max) noexcept {
   if (parity_ready_ == 0 && guarding_ != 0 && !frames_waiting()) protect_in_flight();
   for (std::size_t i = 0; parity_ready_ != 0 && i < tx_parity_.size(); ++i) {
     const std::size_t at = (parity_turn_ + i) % tx_parity_.size();
@@ -193,7 +194,8 @@ std::size_t Lane::put_parity(SentPacket& record, std::span<std::uint8_t> room, b
     const TxFrame& frame = tx_frames_[parity.frame_slot];
     const std::size_t header = parity.copies ? sizeof(wire::DataChunk) : sizeof(wire::ParityChunk);
     if (header + parity.symbol_bytes > room.size()) {
-      if (empty) release_tx_parity(parity.frame_slot);  // packets have become smaller: it will never fit
+      // Packets have become smaller: it will never fit.
+      if (header + parity.symbol_bytes > room_max) release_tx_parity(parity.frame_slot);
       continue;
     }
     if (parity.copies) {

@@ -76,9 +76,7 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   if (!stream.has_record_space()) return false;
   if (probe && !waiting) queue_probe(stream);
 
-  // A probe after a PTO is small: if what went before fell into a black hole, it must not.
-  const std::size_t size_max =
-      std::min<std::size_t>(probe ? PathMtu::kBaseBytes : stream.datagram_bytes(now_ns), out.capacity);
+  const std::size_t size_max = std::min<std::size_t>(packet_bytes(now_ns, stream, probe), out.capacity);
   std::size_t size = put_header(stream, out);
   SentPacket& record = stream.begin_packet();
   const auto room = [&] { return std::span(out.data + size, size_max - wire::kSealBytes - size); };
@@ -88,7 +86,7 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   if ((sendable || (probe && active)) && !closing) {
     size += put_resets(record, room());
     size += put_credits(record, room());
-    const std::size_t parity = data || probe ? put_parity(record, room(), size == sizeof(wire::PacketHeader)) : 0;
+    const std::size_t parity = data || probe ? put_parity(record, room(), wire::chunk_room(stream.mtu().bytes())) : 0;
     size += parity;
     // Behind a copy of a small frame there is room; behind a parity symbol next to none.
     if ((data || probe) && (parity == 0 || record.range_count != 0)) size += put_data(record, room());
@@ -110,6 +108,14 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   if (probe) stream.take_probe();
   finish(now_ns, stream, record, size, eliciting, out);
   return true;
+}
+
+// How large the next packet may be.  A probe after a PTO is small: if what went before fell into a black hole, it must not.
+// Parity is as large as the path takes, and small packets can wait until it has gone.
+std::uint32_t Lane::packet_bytes(std::uint64_t now_ns, const Stream& stream, bool probe) noexcept {
+  if (probe) return PathMtu::kBaseBytes;
+  if ((parity_ready_ != 0 || guarding_ != 0) && !frames_waiting()) return stream.mtu().bytes();
+  return stream.datagram_bytes(now_ns);
 }
 
 // When the stream asks for an answer though it has nothing to say.
