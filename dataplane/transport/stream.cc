@@ -100,7 +100,7 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
     pto_count_ = 0;
     probes_pending_ = 0;
   }
-  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  end_if_settled();
   sample.smoothed_rtt_ns = rtt_.smoothed_ns();
   group_.on_ack(sample, rtt_.min_ns());
   forget_settled(now_ns);
@@ -294,11 +294,16 @@ void Stream::open(bool elsewhere) noexcept {
   state_ = next_state(state_, StreamEvent::kOpen);
 }
 
+// One that closes keeps what it knows of its path's MTU until then: it may be opened again before.
+void Stream::end_if_settled() noexcept {
+  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  if (state_ == StreamState::kIdle) mtu_.path_down();
+}
+
 void Stream::close(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kClose);
-  mtu_.path_down();
   if (state_ == StreamState::kIdle) lose_all(sink);
-  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  end_if_settled();
   set_timer();
 }
 
@@ -329,7 +334,7 @@ void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
     if (pto_count_ == EcnValidator::kSilentPtos) ecn_.on_silence();
     probes_pending_ = kPtoProbes;
   }
-  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  end_if_settled();
   set_timer();
 }
 

@@ -239,6 +239,7 @@ class Stream {
   [[nodiscard]] bool neighbour_arrived(PacketNumber number) noexcept;
   void lose(PacketNumber number, SentSink& sink) noexcept;
   void lose_all(SentSink& sink) noexcept;
+  void end_if_settled() noexcept;
   void leave_path(SentSink& sink) noexcept;
   void try_next_path(std::uint64_t now_ns, SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;

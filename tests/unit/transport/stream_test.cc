@@ -248,6 +248,22 @@ TEST(stream, comes_back_on_its_path_or_on_another_as_told) {
   EXPECT_EQ(b.stream.state(), StreamState::kProbing);
 }
 
+TEST(stream, goes_on_searching_its_mtu_when_it_is_opened_before_it_has_closed) {
+  Bench b;
+  b.stream.begin(kNsPerSec);
+  b.send(kNsPerSec);
+  ASSERT_EQ(b.stream.mtu().state(), MtuState::kBase);
+  b.stream.close(b);
+  EXPECT_EQ(b.stream.state(), StreamState::kClosing);
+  b.stream.open();
+  EXPECT_EQ(b.stream.state(), StreamState::kActive);
+  EXPECT_EQ(b.stream.mtu().state(), MtuState::kBase);
+  b.stream.close(b);
+  ASSERT_TRUE(b.ack(kNsPerSec + 50 * kMs, {{.first = 0, .last = 0}}));
+  EXPECT_EQ(b.stream.state(), StreamState::kIdle);
+  EXPECT_EQ(b.stream.mtu().state(), MtuState::kDisabled);
+}
+
 TEST(stream, losses_of_a_limited_stream_are_not_its_groups) {
   Bench b;
   b.stream.set_limited(true);
