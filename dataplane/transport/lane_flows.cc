@@ -14,8 +14,8 @@ Lane::Lane(const LaneConfig& config)
       rx_frames_(config.rx_frames_max),
       tx_frames_(config.tx_frames_max),
       repairs_(config.packets_max),
-      tx_symbols_(ParityConfig::kPoolBytes / wire::chunk_room(config.datagram_bytes), wire::chunk_room(config.datagram_bytes)),
-      rx_symbols_(ParityConfig::kPoolBytes / wire::chunk_room(config.datagram_bytes), wire::chunk_room(config.datagram_bytes)),
+      tx_symbols_(ParityConfig::kPoolBytes, wire::chunk_room(PathMtu::kStartBytes), wire::chunk_room(config.datagram_bytes)),
+      rx_symbols_(ParityConfig::kPoolBytes, wire::chunk_room(PathMtu::kStartBytes), wire::chunk_room(config.datagram_bytes)),
       flows_(flow_places(config)),
       events_(config.rx_frames_max + config.tx_frames_max + 2 * flow_places(config) + 1) {
   // Every flow's first window must be covered by the arena, for a peer may use all of them at once.

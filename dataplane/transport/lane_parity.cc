@@ -89,7 +89,7 @@ bool Lane::give_parity(Flow& flow, std::uint32_t slot, bool aligned) noexcept {
   // What is left of a frame that is partly acknowledged is more likely lost than not: enough for all of it.
   if (frame.acked_bytes != 0) rows = std::clamp(open + 1, rows, most);
   const std::size_t rows_held = symbols == 1 ? 0 : rows;
-  if (tx_symbols_.free_count() < rows_held || symbol_bytes > tx_symbols_.symbol_bytes()) return false;
+  if (rows_held != 0 && (!tx_symbols_.fit(symbol_bytes) || tx_symbols_.free_count() < rows_held)) return false;
   const std::uint32_t set = tx_parity_.take();
   if (set == kNoSlot) return false;
   TxParity& parity = tx_parity_[set];
@@ -240,7 +240,7 @@ void Lane::release_tx_parity(std::uint32_t frame_slot) noexcept {
 // Losses closer than four packets at the rate of the lane are one burst; pacing sends in steps, which must not cut it up.
 std::uint64_t Lane::burst_gap_ns() const noexcept {
   constexpr std::uint64_t kPacingStepNs = 60 * kNsPerUs;
-  return kPacingStepNs + 4 * std::uint64_t{datagram_bytes_} * kNsPerSec / std::max<std::uint64_t>(bandwidth_bytes_per_sec(), 1'000'000);
+  return kPacingStepNs + 4 * std::uint64_t{least_datagram_bytes()} * kNsPerSec / std::max<std::uint64_t>(bandwidth_bytes_per_sec(), 1'000'000);
 }
 
 // --- Receiving -------------------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ DropReason Lane::store_parity(std::uint64_t now_ns, Flow& flow, const wire::Pari
   RxParity& parity = rx_parity_[frame.parity];
   if (parity.symbol_bytes != symbol_bytes) return violate(flow, DropReason::kBadFrame);
   if ((parity.seen >> chunk.row & 1) != 0) return DropReason::kNone;  // a network's duplicate has its number seen before
-  std::uint8_t* symbol = symbol_bytes <= rx_symbols_.symbol_bytes() ? rx_symbols_.take() : nullptr;
+  std::uint8_t* symbol = rx_symbols_.fit(symbol_bytes) ? rx_symbols_.take() : nullptr;
   if (symbol == nullptr) {
     ++counters_.parity_no_room;
     return DropReason::kNone;

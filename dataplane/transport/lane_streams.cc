@@ -23,8 +23,7 @@ Streams Lane::make_streams(const LaneSession& session) {
   for (std::size_t i = 0; i < groups; ++i) {
     CongestionSetup setup;
     setup.kind = config_.congestion;
-    setup.datagram_bytes = datagram_bytes;
-    setup.datagram_bytes_start = std::min(datagram_bytes, config_.datagram_bytes_start);
+    setup.datagram_bytes = std::min(datagram_bytes, config_.datagram_bytes_start);
     setup.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec;  // of all: see rate_cap_
     setup.seed = session.seed + i;
     if (i < limits.initial) setup.resume = session.resume;  // what was remembered is that of all: later streams add to it

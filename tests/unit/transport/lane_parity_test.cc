@@ -237,6 +237,39 @@ TEST(lane_parity, probes_leave_it_to_larger_packets) {
   EXPECT_TRUE(waited);
 }
 
+constexpr std::uint32_t kJumbo = 8972;
+
+TEST(lane_parity, large_packets_have_large_symbols) {
+  LaneConfig jumbo = config();
+  jumbo.datagram_bytes = jumbo.datagram_bytes_start = kJumbo;
+  for (std::size_t lost = 0; lost < 6; ++lost) {
+    Two two(jumbo);
+    two.submit(45'000, true, lost);
+    EXPECT_EQ(two.carry({lost}), 7U);
+    EXPECT_EQ(two.arrived(), 1U) << lost;
+  }
+}
+
+TEST(lane_parity, a_large_port_has_no_fewer_symbols_for_small_packets) {
+  constexpr std::size_t kUsual = wire::chunk_room(PathMtu::kStartBytes);
+  constexpr std::size_t kMost = wire::chunk_room(kJumbo);
+  SymbolPool pool(ParityConfig::kPoolBytes, kUsual, kMost);
+  EXPECT_TRUE(pool.fit(kUsual));
+  EXPECT_EQ(pool.size(), ParityConfig::kPoolBytes / kUsual);
+  EXPECT_TRUE(pool.fit(kUsual + 1));
+  EXPECT_EQ(pool.size(), ParityConfig::kPoolBytes / kMost);
+  EXPECT_FALSE(pool.fit(kMost + 1));
+  std::uint8_t* large = pool.take();
+  EXPECT_TRUE(pool.fit(kUsual)) << "room enough, and one is in use";
+  EXPECT_EQ(pool.size(), ParityConfig::kPoolBytes / kMost);
+  pool.put(large);
+  EXPECT_TRUE(pool.fit(kUsual));
+  EXPECT_EQ(pool.free_count(), ParityConfig::kPoolBytes / kUsual);
+  std::uint8_t* small = pool.take();
+  EXPECT_FALSE(pool.fit(kMost)) << "not while a small one is in use";
+  pool.put(small);
+}
+
 TEST(lane_parity, a_flow_that_is_all_tail_soon_has_no_more) {
   sim::PairSetup setup;
   setup.contents = false;
