@@ -207,6 +207,8 @@ class Lane final : private SentSink {
   [[nodiscard]] double share(std::size_t stream) const noexcept { return shares_.share(stream); }
   // How many there are to be, and what led there.
   [[nodiscard]] const StreamScaler& scaler() const noexcept { return scaler_; }
+  // What its paths lose, and parity is measured by.
+  [[nodiscard]] const LossMeter& loss() const noexcept { return loss_; }
   [[nodiscard]] std::uint64_t last_received_ns() const noexcept { return last_received_ns_; }
   [[nodiscard]] bool closed_by_peer() const noexcept { return closed_by_peer_; }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept;
@@ -255,6 +257,7 @@ class Lane final : private SentSink {
   // SentSink
   void on_packet_acked(const SentPacket& packet) noexcept override;
   void on_packet_lost(const SentPacket& packet) noexcept override;
+  void on_packet_abandoned(const SentPacket& packet) noexcept override { say_again(packet); }
 
   // lane_receive.cc
   wire::DropReason take_chunks(std::uint64_t now_ns, Received& packet) noexcept;
@@ -354,6 +357,7 @@ class Lane final : private SentSink {
   void release_rx_frame(std::uint32_t slot) noexcept;
   void fail_flow(Flow& flow, EndReason reason) noexcept;
   void repair(const SentRange& range) noexcept;
+  void say_again(const SentPacket& packet) noexcept;
   void set_reset_pending(Flow& flow, bool pending) noexcept;
   void set_guarding(Flow& flow, std::uint32_t next) noexcept;
   void push_event(const LaneEvent& event) noexcept;

@@ -226,7 +226,7 @@ void Lane::release_rx_frame(std::uint32_t slot) noexcept {
 }
 
 void Lane::on_packet_acked(const SentPacket& packet) noexcept {
-  loss_.on_acked();
+  if (!packet.mtu_probe) loss_.on_acked();
   if (packet.has_reset) {
     Flow* flow = find(packet.reset_flow);
     if (flow != nullptr && flow->state == FlowState::kResetting) {
@@ -262,8 +262,14 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
   }
 }
 
+// A probe of the MTU that is larger than what the path carries tells nothing of what it loses.
 void Lane::on_packet_lost(const SentPacket& packet) noexcept {
-  if (packet.state == SentState::kLost) loss_.on_lost(packet.sent_ns, burst_gap_ns());  // else a probe asks
+  if (!packet.mtu_probe) loss_.on_lost(packet.sent_ns, burst_gap_ns());
+  say_again(packet);
+}
+
+// Queues what a packet said.
+void Lane::say_again(const SentPacket& packet) noexcept {
   if (packet.has_credit) {
     // Which flows it spoke of is not kept: every open flow's current credit is said again.
     for (Flow& flow : flows_) {

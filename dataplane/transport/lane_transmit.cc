@@ -357,8 +357,7 @@ bool Lane::next_new(SentRange& range, std::uint32_t length_max, bool alone) noex
 // A probe carries what is most likely missing: the oldest packet still outstanding (RFC 9002 §6.2.4).
 void Lane::queue_probe(Stream& stream) noexcept {
   const SentPacket* oldest = stream.oldest_outstanding();
-  if (oldest == nullptr) return;
-  on_packet_lost(*oldest);
+  if (oldest != nullptr) say_again(*oldest);
 }
 
 void Lane::on_time(std::uint64_t now_ns) noexcept {

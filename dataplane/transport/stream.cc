@@ -239,19 +239,25 @@ void Stream::detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& s
   sample.lost_sent_ns = newest_sent_ns;
 }
 
-void Stream::lose(PacketNumber number, SentSink& sink) noexcept {
+void Stream::settle_lost(PacketNumber number) noexcept {
   SentPacket& packet = sent_[number];
   if (packet.ect) ecn_.on_lost(number);
   packet.state = SentState::kLost;
   in_flight_bytes_ -= packet.bytes;
   group_.on_settled(packet.bytes);
   ++(packet.mtu_probe ? counters_.mtu_probes_lost : counters_.packets_lost);
-  sink.on_packet_lost(packet);
+}
+
+void Stream::lose(PacketNumber number, SentSink& sink) noexcept {
+  settle_lost(number);
+  sink.on_packet_lost(sent_[number]);
 }
 
 void Stream::lose_all(SentSink& sink) noexcept {
   for (PacketNumber number = std::max(loss_scan_, sent_.base()); number < sent_.next(); ++number) {
-    if (sent_[number].state == SentState::kOutstanding) lose(number, sink);
+    if (sent_[number].state != SentState::kOutstanding) continue;
+    settle_lost(number);
+    sink.on_packet_abandoned(sent_[number]);
   }
   loss_scan_ = sent_.next();
   loss_time_ns_ = kNever;

@@ -42,6 +42,8 @@ class SentSink {
   virtual void on_packet_acked(const SentPacket& packet) noexcept = 0;
   // Declared lost: what it carried must be sent again unless it is settled otherwise.
   virtual void on_packet_lost(const SentPacket& packet) noexcept = 0;
+  // The same, but because its path was left: nothing is known of the packet itself.
+  virtual void on_packet_abandoned(const SentPacket& packet) noexcept = 0;
 
  protected:
   ~SentSink() = default;
@@ -238,6 +240,7 @@ class Stream {
   [[nodiscard]] bool hears_others(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool neighbour_arrived(PacketNumber number) noexcept;
   void lose(PacketNumber number, SentSink& sink) noexcept;
+  void settle_lost(PacketNumber number) noexcept;
   void lose_all(SentSink& sink) noexcept;
   void end_if_settled() noexcept;
   void leave_path(SentSink& sink) noexcept;

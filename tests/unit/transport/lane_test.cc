@@ -519,5 +519,46 @@ TEST(lane, close_goes_where_answers_come_from) {
   }
 }
 
+// --- What counts as loss of the path ------------------------------------------------------------------------------------
+
+TEST(lane, probes_of_the_mtu_are_not_lost_by_the_path) {
+  LaneConfig config = small_config();
+  config.datagram_bytes = 8972;
+  SoloLane solo(config);
+  ASSERT_EQ(solo.sent_during(50 * kNsPerMs).size(), PathMtu::kProbesMax);
+  const auto flow = solo.lane.open_flow();
+  OwnedBody body(5000);
+  ASSERT_TRUE(solo.lane.submit(*flow, body.body));
+  ASSERT_EQ(solo.sent_during(20 * kNsPerMs).size(), 4U);
+  ASSERT_EQ(solo.give(solo.packet().ack(0, 6, 3)), DropReason::kNone);
+  EXPECT_EQ(solo.lane.streams()[0]->counters().mtu_probes_lost, PathMtu::kProbesMax);
+  EXPECT_EQ(solo.lane.loss().loss(), 0.0);
+  solo.expect_drains();
+}
+
+TEST(lane, what_a_dead_path_held_is_said_again_but_not_lost_by_the_others) {
+  TwoStreams solo;
+  ASSERT_EQ(solo.sent().size(), 2U);
+  solo.now_ns += 20 * kNsPerMs;
+  ASSERT_EQ(solo.give(solo.packet().ack(0, 0, 0).ack(1, 0, 0)), DropReason::kNone);
+  solo.submit(60'000);
+  for (int i = 0; i < 1000; ++i) {
+    solo.now_ns += kNsPerMs;
+    solo.lane.on_time(solo.now_ns);
+    for (const auto& datagram : solo.sent()) {
+      if (TwoStreams::stream_of(datagram) != 0) continue;
+      ASSERT_EQ(solo.give(solo.packet().ack(0, load_be<be32>(datagram.data() + offsetof(wire::PacketHeader, number)), 0)), DropReason::kNone);
+    }
+    if (i % 200 == 0) solo.submit(100);
+    (void)solo.events();
+  }
+  const StreamCounters& dead = solo.lane.streams()[1]->counters();
+  EXPECT_GE(dead.deaths, 1U);
+  EXPECT_GT(dead.packets_lost, 4U);
+  EXPECT_EQ(solo.lane.counters().frames_sent, 6U);
+  EXPECT_EQ(solo.lane.loss().loss(), 0.0);
+  solo.expect_drains();
+}
+
 }  // namespace
 }  // namespace dwcp

@@ -50,6 +50,7 @@ struct Bench final : SentSink {
   std::vector<std::uint32_t> lost;
   void on_packet_acked(const SentPacket& packet) noexcept override { acked.push_back(packet.ranges[0].offset); }
   void on_packet_lost(const SentPacket& packet) noexcept override { lost.push_back(packet.ranges[0].offset); }
+  void on_packet_abandoned(const SentPacket& packet) noexcept override { on_packet_lost(packet); }
 
   // Packet n carries n in its range.
   void send(std::uint64_t now_ns, int count = 1) {
