@@ -354,6 +354,7 @@ class Lane final : private SentSink {
   void end_flow(Flow& flow, bool report, EndReason reason) noexcept;
   void free_flow(Flow& flow) noexcept;
   void drop_tx_frame(std::uint32_t slot) noexcept;
+  void free_tx_frame(std::uint32_t slot) noexcept;
   void release_rx_frame(std::uint32_t slot) noexcept;
   void fail_flow(Flow& flow, EndReason reason) noexcept;
   void repair(const SentRange& range) noexcept;
@@ -387,6 +388,7 @@ class Lane final : private SentSink {
   CellPool rx_cells_;
   FrameTable<RxFrame> rx_frames_;
   FrameTable<TxFrame> tx_frames_;
+  std::vector<FlowId> tx_owners_;  // by slot, FlowId{} of a free one: who looks for a flow's frames touches no others
   RepairQueue repairs_;
 
   LossMeter loss_;

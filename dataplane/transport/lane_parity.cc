@@ -116,8 +116,9 @@ Flow* Lane::next_in_flight() noexcept {
     Flow& flow = flows_[i];
     if (flow.tx_guard_next == kNoSlot || flow.tx_head != kNoSlot) continue;
     for (; flow.tx_guard_next < tx_frames_.size(); ++flow.tx_guard_next) {
+      if (tx_owners_[flow.tx_guard_next] != flow.id) continue;
       const TxFrame& frame = tx_frames_[flow.tx_guard_next];
-      if (frame.body == nullptr || frame.flow != flow.id || frame.guarded) continue;
+      if (frame.guarded) continue;
       if (!within_tail_budget(flow, frame.body->bytes)) break;
       return &flow;
     }
