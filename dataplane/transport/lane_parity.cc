@@ -241,7 +241,8 @@ void Lane::release_tx_parity(std::uint32_t frame_slot) noexcept {
 // Losses closer than four packets at the rate of the lane are one burst; pacing sends in steps, which must not cut it up.
 std::uint64_t Lane::burst_gap_ns() const noexcept {
   constexpr std::uint64_t kPacingStepNs = 60 * kNsPerUs;
-  return kPacingStepNs + 4 * std::uint64_t{least_datagram_bytes()} * kNsPerSec / std::max<std::uint64_t>(bandwidth_bytes_per_sec(), 1'000'000);
+  const std::uint64_t rate = std::max<std::uint64_t>(bandwidth_bytes_per_sec(), 1'000'000);
+  return kPacingStepNs + 4 * std::uint64_t{least_datagram_bytes()} * kNsPerSec / rate;
 }
 
 // --- Receiving -------------------------------------------------------------------------------------------------------

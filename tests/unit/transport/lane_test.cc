@@ -547,7 +547,8 @@ TEST(lane, what_a_dead_path_held_is_said_again_but_not_lost_by_the_others) {
     solo.lane.on_time(solo.now_ns);
     for (const auto& datagram : solo.sent()) {
       if (TwoStreams::stream_of(datagram) != 0) continue;
-      ASSERT_EQ(solo.give(solo.packet().ack(0, load_be<be32>(datagram.data() + offsetof(wire::PacketHeader, number)), 0)), DropReason::kNone);
+      const std::uint32_t number = load_be<be32>(datagram.data() + offsetof(wire::PacketHeader, number));
+      ASSERT_EQ(solo.give(solo.packet().ack(0, number, 0)), DropReason::kNone);
     }
     if (i % 200 == 0) solo.submit(100);
     (void)solo.events();

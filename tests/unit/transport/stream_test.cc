@@ -359,6 +359,28 @@ TEST(stream, a_ping_without_an_answer_is_lost_and_the_next_goes_another_way) {
   EXPECT_EQ(b.stream.pto_count(), 0U);
 }
 
+// The pings that went unanswered were marked, and say nothing of the path that answers; but where marks are dropped on every
+// path, pings must come to go without.
+TEST(stream, a_path_found_tests_ecn_anew) {
+  for (const std::uint32_t dead : {1U, 8U}) {
+    Bench b;
+    b.stream.enable_ecn();
+    std::uint64_t now_ns = fail_path(b);
+    const std::uint64_t marked = b.stream.counters().ecn_packets_sent;
+    for (std::uint32_t path = 0; path < dead;) {
+      b.send(now_ns);
+      while (b.stream.timer_ns() <= b.stream.probe_due_ns()) b.stream.on_time(b.stream.timer_ns(), b), ++path;
+      now_ns = b.stream.probe_due_ns();
+    }
+    EXPECT_LE(b.stream.counters().ecn_packets_sent - marked, 4U);
+    b.send(now_ns);
+    const PacketNumber ping = b.stream.next_number() - 1;
+    ASSERT_TRUE(b.ack(now_ns + 50 * kMs, {{.first = ping, .last = ping}}));
+    EXPECT_EQ(b.stream.state(), StreamState::kActive);
+    EXPECT_EQ(b.stream.ecn_state(), EcnState::kTesting);
+  }
+}
+
 TEST(stream, a_late_answer_from_the_path_before_proves_nothing) {
   Bench b;
   b.send(kNsPerSec, 2);
