@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The congestion-control seam: one object per stream, told of every ACK and loss in order, asked for a window and a rate.
-// Called per ACK, not per packet, so a virtual call is cheap enough.
+// The congestion-control seam: one object per congestion group, told of every ACK and loss in order, asked for a window and
+// a rate.  Called per ACK, not per packet, so a virtual call is cheap enough.
 #pragma once
 
 #include <cstddef>

@@ -207,6 +207,8 @@ class Lane final : private SentSink {
   [[nodiscard]] double share(std::size_t stream) const noexcept { return shares_.share(stream); }
   // How many there are to be, and what led there.
   [[nodiscard]] const StreamScaler& scaler() const noexcept { return scaler_; }
+  // What its paths lose, and parity is measured by.
+  [[nodiscard]] const LossMeter& loss() const noexcept { return loss_; }
   [[nodiscard]] std::uint64_t last_received_ns() const noexcept { return last_received_ns_; }
   [[nodiscard]] bool closed_by_peer() const noexcept { return closed_by_peer_; }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept;
@@ -255,6 +257,7 @@ class Lane final : private SentSink {
   // SentSink
   void on_packet_acked(const SentPacket& packet) noexcept override;
   void on_packet_lost(const SentPacket& packet) noexcept override;
+  void on_packet_abandoned(const SentPacket& packet) noexcept override { say_again(packet); }
 
   // lane_receive.cc
   wire::DropReason take_chunks(std::uint64_t now_ns, Received& packet) noexcept;
@@ -296,6 +299,8 @@ class Lane final : private SentSink {
   [[nodiscard]] bool data_waiting() noexcept;
   [[nodiscard]] bool frames_waiting() noexcept;
   [[nodiscard]] bool control_waiting() const noexcept { return resets_pending_ != 0 || credits_pending_ != 0; }
+  [[nodiscard]] std::uint32_t packet_bytes(std::uint64_t now_ns, const Stream& stream, bool probe) noexcept;
+  [[nodiscard]] std::uint64_t ping_due_ns(const Stream& stream) const noexcept;
   void queue_probe(Stream& stream) noexcept;
 
   // lane_credit.cc
@@ -321,7 +326,7 @@ class Lane final : private SentSink {
   void protect_in_flight() noexcept;
   [[nodiscard]] std::uint32_t cut_to_symbol(const TxFrame& frame, std::uint32_t length_max, bool alone) noexcept;
   void add_to_parity(TxFrame& frame, const SentRange& range, std::span<const std::uint8_t> bytes) noexcept;
-  [[nodiscard]] std::size_t put_parity(SentPacket& record, std::span<std::uint8_t> room, bool empty) noexcept;
+  [[nodiscard]] std::size_t put_parity(SentPacket& record, std::span<std::uint8_t> room, std::size_t room_max) noexcept;
   void release_tx_parity(std::uint32_t frame_slot) noexcept;
   [[nodiscard]] std::uint64_t burst_gap_ns() const noexcept;
   wire::DropReason store_parity(std::uint64_t now_ns, Flow& flow, const wire::ParityChunk& chunk,
@@ -349,9 +354,11 @@ class Lane final : private SentSink {
   void end_flow(Flow& flow, bool report, EndReason reason) noexcept;
   void free_flow(Flow& flow) noexcept;
   void drop_tx_frame(std::uint32_t slot) noexcept;
+  void free_tx_frame(std::uint32_t slot) noexcept;
   void release_rx_frame(std::uint32_t slot) noexcept;
   void fail_flow(Flow& flow, EndReason reason) noexcept;
   void repair(const SentRange& range) noexcept;
+  void say_again(const SentPacket& packet) noexcept;
   void set_reset_pending(Flow& flow, bool pending) noexcept;
   void set_guarding(Flow& flow, std::uint32_t next) noexcept;
   void push_event(const LaneEvent& event) noexcept;
@@ -381,6 +388,7 @@ class Lane final : private SentSink {
   CellPool rx_cells_;
   FrameTable<RxFrame> rx_frames_;
   FrameTable<TxFrame> tx_frames_;
+  std::vector<FlowId> tx_owners_;  // by slot, FlowId{} of a free one: who looks for a flow's frames touches no others
   RepairQueue repairs_;
 
   LossMeter loss_;

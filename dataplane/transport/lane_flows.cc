@@ -13,9 +13,10 @@ Lane::Lane(const LaneConfig& config)
       rx_cells_(config.rx_arena_bytes),
       rx_frames_(config.rx_frames_max),
       tx_frames_(config.tx_frames_max),
+      tx_owners_(config.tx_frames_max),
       repairs_(config.packets_max),
-      tx_symbols_(ParityConfig::kPoolBytes / wire::chunk_room(config.datagram_bytes), wire::chunk_room(config.datagram_bytes)),
-      rx_symbols_(ParityConfig::kPoolBytes / wire::chunk_room(config.datagram_bytes), wire::chunk_room(config.datagram_bytes)),
+      tx_symbols_(ParityConfig::kPoolBytes, wire::chunk_room(PathMtu::kStartBytes), wire::chunk_room(config.datagram_bytes)),
+      rx_symbols_(ParityConfig::kPoolBytes, wire::chunk_room(PathMtu::kStartBytes), wire::chunk_room(config.datagram_bytes)),
       flows_(flow_places(config)),
       events_(config.rx_frames_max + config.tx_frames_max + 2 * flow_places(config) + 1) {
   // Every flow's first window must be covered by the arena, for a peer may use all of them at once.
@@ -116,7 +117,7 @@ bool Lane::submit(FlowId id, FrameBody& body) noexcept {
   const std::uint32_t slot = tx_frames_.take();
   TxFrame& frame = tx_frames_[slot];
   frame.body = &body;
-  frame.flow = id;
+  frame.flow = tx_owners_[slot] = id;
   frame.seq = flow->tx_next_seq;
   frame.sent_bytes = 0;
   frame.acked_bytes = 0;
@@ -180,7 +181,7 @@ void Lane::on_mtu_report(std::uint64_t now_ns, StreamId stream, std::uint32_t by
 
 void Lane::end_flow(Flow& flow, bool report, EndReason reason) noexcept {
   for (std::uint32_t slot = 0; flow.tx_frames != 0 && slot < tx_frames_.size(); ++slot) {
-    if (tx_frames_[slot].body != nullptr && tx_frames_[slot].flow == flow.id) drop_tx_frame(slot);
+    if (tx_owners_[slot] == flow.id) drop_tx_frame(slot);
   }
   flow.tx_head = flow.tx_tail = kNoSlot;
   for (std::uint32_t& slot : flow.rx_slots) {
@@ -211,9 +212,14 @@ void Lane::drop_tx_frame(std::uint32_t slot) noexcept {
     --flow->tx_frames;
     flow->tx_bytes -= frame.body->bytes;
   }
+  free_tx_frame(slot);
+}
+
+void Lane::free_tx_frame(std::uint32_t slot) noexcept {
   release_tx_parity(slot);
-  frame.body = nullptr;
-  ++frame.generation;
+  tx_frames_[slot].body = nullptr;
+  ++tx_frames_[slot].generation;
+  tx_owners_[slot] = FlowId{};
   tx_frames_.put(slot);
 }
 
@@ -226,7 +232,7 @@ void Lane::release_rx_frame(std::uint32_t slot) noexcept {
 }
 
 void Lane::on_packet_acked(const SentPacket& packet) noexcept {
-  loss_.on_acked();
+  if (!packet.mtu_probe) loss_.on_acked();
   if (packet.has_reset) {
     Flow* flow = find(packet.reset_flow);
     if (flow != nullptr && flow->state == FlowState::kResetting) {
@@ -255,15 +261,18 @@ void Lane::on_packet_acked(const SentPacket& packet) noexcept {
       --flow->tx_frames;
       flow->tx_bytes -= frame.body->bytes;
     }
-    release_tx_parity(range.slot);
-    frame.body = nullptr;
-    ++frame.generation;
-    tx_frames_.put(range.slot);
+    free_tx_frame(range.slot);
   }
 }
 
+// A probe of the MTU that is larger than what the path carries tells nothing of what it loses.
 void Lane::on_packet_lost(const SentPacket& packet) noexcept {
-  if (packet.state == SentState::kLost) loss_.on_lost(packet.sent_ns, burst_gap_ns());  // else a probe asks
+  if (!packet.mtu_probe) loss_.on_lost(packet.sent_ns, burst_gap_ns());
+  say_again(packet);
+}
+
+// Queues what a packet said.
+void Lane::say_again(const SentPacket& packet) noexcept {
   if (packet.has_credit) {
     // Which flows it spoke of is not kept: every open flow's current credit is said again.
     for (Flow& flow : flows_) {

@@ -89,7 +89,7 @@ bool Lane::give_parity(Flow& flow, std::uint32_t slot, bool aligned) noexcept {
   // What is left of a frame that is partly acknowledged is more likely lost than not: enough for all of it.
   if (frame.acked_bytes != 0) rows = std::clamp(open + 1, rows, most);
   const std::size_t rows_held = symbols == 1 ? 0 : rows;
-  if (tx_symbols_.free_count() < rows_held || symbol_bytes > tx_symbols_.symbol_bytes()) return false;
+  if (rows_held != 0 && (!tx_symbols_.fit(symbol_bytes) || tx_symbols_.free_count() < rows_held)) return false;
   const std::uint32_t set = tx_parity_.take();
   if (set == kNoSlot) return false;
   TxParity& parity = tx_parity_[set];
@@ -116,8 +116,9 @@ Flow* Lane::next_in_flight() noexcept {
     Flow& flow = flows_[i];
     if (flow.tx_guard_next == kNoSlot || flow.tx_head != kNoSlot) continue;
     for (; flow.tx_guard_next < tx_frames_.size(); ++flow.tx_guard_next) {
+      if (tx_owners_[flow.tx_guard_next] != flow.id) continue;
       const TxFrame& frame = tx_frames_[flow.tx_guard_next];
-      if (frame.body == nullptr || frame.flow != flow.id || frame.guarded) continue;
+      if (frame.guarded) continue;
       if (!within_tail_budget(flow, frame.body->bytes)) break;
       return &flow;
     }
@@ -183,8 +184,9 @@ void Lane::add_to_parity(TxFrame& frame, const SentRange& range, std::span<const
   parity_turn_over_ = true;
 }
 
-// One parity symbol of a frame all of whose data was sent, in an earlier packet.  `empty`: the packet has nothing else.
-std::size_t Lane::put_parity(SentPacket& record, std::span<std::uint8_t> room, bool empty) noexcept {
+// One parity symbol of a frame all of whose data was sent, in an earlier packet.  `room_max`: of the largest packet with
+// nothing else in it.
+std::size_t Lane::put_parity(SentPacket& record, std::span<std::uint8_t> room, std::size_t room_max) noexcept {
   if (parity_ready_ == 0 && guarding_ != 0 && !frames_waiting()) protect_in_flight();
   for (std::size_t i = 0; parity_ready_ != 0 && i < tx_parity_.size(); ++i) {
     const std::size_t at = (parity_turn_ + i) % tx_parity_.size();
@@ -193,7 +195,8 @@ std::size_t Lane::put_parity(SentPacket& record, std::span<std::uint8_t> room, b
     const TxFrame& frame = tx_frames_[parity.frame_slot];
     const std::size_t header = parity.copies ? sizeof(wire::DataChunk) : sizeof(wire::ParityChunk);
     if (header + parity.symbol_bytes > room.size()) {
-      if (empty) release_tx_parity(parity.frame_slot);  // packets have become smaller: it will never fit
+      // Packets have become smaller: it will never fit.
+      if (header + parity.symbol_bytes > room_max) release_tx_parity(parity.frame_slot);
       continue;
     }
     if (parity.copies) {
@@ -238,7 +241,8 @@ void Lane::release_tx_parity(std::uint32_t frame_slot) noexcept {
 // Losses closer than four packets at the rate of the lane are one burst; pacing sends in steps, which must not cut it up.
 std::uint64_t Lane::burst_gap_ns() const noexcept {
   constexpr std::uint64_t kPacingStepNs = 60 * kNsPerUs;
-  return kPacingStepNs + 4 * std::uint64_t{datagram_bytes_} * kNsPerSec / std::max<std::uint64_t>(bandwidth_bytes_per_sec(), 1'000'000);
+  const std::uint64_t rate = std::max<std::uint64_t>(bandwidth_bytes_per_sec(), 1'000'000);
+  return kPacingStepNs + 4 * std::uint64_t{least_datagram_bytes()} * kNsPerSec / rate;
 }
 
 // --- Receiving -------------------------------------------------------------------------------------------------------
@@ -274,7 +278,7 @@ DropReason Lane::store_parity(std::uint64_t now_ns, Flow& flow, const wire::Pari
   RxParity& parity = rx_parity_[frame.parity];
   if (parity.symbol_bytes != symbol_bytes) return violate(flow, DropReason::kBadFrame);
   if ((parity.seen >> chunk.row & 1) != 0) return DropReason::kNone;  // a network's duplicate has its number seen before
-  std::uint8_t* symbol = symbol_bytes <= rx_symbols_.symbol_bytes() ? rx_symbols_.take() : nullptr;
+  std::uint8_t* symbol = rx_symbols_.fit(symbol_bytes) ? rx_symbols_.take() : nullptr;
   if (symbol == nullptr) {
     ++counters_.parity_no_room;
     return DropReason::kNone;

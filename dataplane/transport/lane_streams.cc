@@ -23,8 +23,7 @@ Streams Lane::make_streams(const LaneSession& session) {
   for (std::size_t i = 0; i < groups; ++i) {
     CongestionSetup setup;
     setup.kind = config_.congestion;
-    setup.datagram_bytes = datagram_bytes;
-    setup.datagram_bytes_start = std::min(datagram_bytes, config_.datagram_bytes_start);
+    setup.datagram_bytes = std::min(datagram_bytes, config_.datagram_bytes_start);
     setup.rate_max_bytes_per_sec = config_.rate_max_bytes_per_sec;  // of all: see rate_cap_
     setup.seed = session.seed + i;
     if (i < limits.initial) setup.resume = session.resume;  // what was remembered is that of all: later streams add to it
@@ -142,15 +141,16 @@ void Lane::open_stream() noexcept {
   sending_ |= std::uint64_t{1} << chosen;
 }
 
-// The one that carries least: one whose path is in doubt, else the least share; the newest of equals.
+// The one that carries least: one whose path is not proven, else one whose path is in doubt, else the least share; the newest
+// of equals.
 void Lane::close_stream() noexcept {
   std::size_t least = streams_.sending;
   double least_share = 2;
   for (std::size_t i = 0; i < streams_.sending; ++i) {
     const StreamState state = streams_[i].state();
     if (state != StreamState::kProbing && state != StreamState::kActive) continue;
-    const bool doubtful = state == StreamState::kProbing || streams_[i].pto_count() != 0;
-    const double share = doubtful ? 0 : shares_.share(i);
+    const double proven_share = streams_[i].pto_count() != 0 ? 0 : shares_.share(i);
+    const double share = state == StreamState::kProbing ? -1 : proven_share;
     if (share > least_share) continue;
     least = i;
     least_share = share;

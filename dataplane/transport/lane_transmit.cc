@@ -66,27 +66,27 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   const bool data = sendable && waiting && turn;
   const bool control = sendable && control_waiting();
   const bool probe = stream.probes_pending() != 0;
-  const bool closing = closes_pending_ != 0;
-  const bool ping = now_ns >= std::min(stream.probe_due_ns(), stream.last_eliciting_sent_ns() + config_.keepalive_ns);
-  // What we have received is said on a path that works, if there is one.
-  const bool ack = acks_due_ && (stream.state() == StreamState::kActive || streams_active() == 0);
+  const bool ping = now_ns >= ping_due_ns(stream);
+  // What we have received, and CLOSE, is said on a path that works, if there is one.
+  const bool active = stream.state() == StreamState::kActive;
+  const bool says = (acks_due_ || closes_pending_ != 0) && (active || streams_active() == 0);
+  const bool ack = says && acks_due_;
+  const bool closing = says && closes_pending_ != 0;
   if (!data && !control && !probe && !ping && !closing && !ack) return false;
   if (!stream.has_record_space()) return false;
   if (probe && !waiting) queue_probe(stream);
 
-  // A probe after a PTO is small: if what went before fell into a black hole, it must not.
-  const std::size_t size_max =
-      std::min<std::size_t>(probe ? PathMtu::kBaseBytes : stream.datagram_bytes(now_ns), out.capacity);
+  const std::size_t size_max = std::min<std::size_t>(packet_bytes(now_ns, stream, probe), out.capacity);
   std::size_t size = put_header(stream, out);
   SentPacket& record = stream.begin_packet();
   const auto room = [&] { return std::span(out.data + size, size_max - wire::kSealBytes - size); };
 
   if (ack) size += put_acks(now_ns, room());
   const std::size_t before = size;
-  if ((sendable || probe) && !closing) {
+  if ((sendable || (probe && active)) && !closing) {
     size += put_resets(record, room());
     size += put_credits(record, room());
-    const std::size_t parity = data || probe ? put_parity(record, room(), size == sizeof(wire::PacketHeader)) : 0;
+    const std::size_t parity = data || probe ? put_parity(record, room(), wire::chunk_room(stream.mtu().bytes())) : 0;
     size += parity;
     // Behind a copy of a small frame there is room; behind a parity symbol next to none.
     if ((data || probe) && (parity == 0 || record.range_count != 0)) size += put_data(record, room());
@@ -108,6 +108,20 @@ bool Lane::build(std::uint64_t now_ns, Stream& stream, bool turn, TxDatagram& ou
   if (probe) stream.take_probe();
   finish(now_ns, stream, record, size, eliciting, out);
   return true;
+}
+
+// How large the next packet may be.  A probe after a PTO is small: if what went before fell into a black hole, it must not.
+// Parity is as large as the path takes, and small packets can wait until it has gone.
+std::uint32_t Lane::packet_bytes(std::uint64_t now_ns, const Stream& stream, bool probe) noexcept {
+  if (probe) return PathMtu::kBaseBytes;
+  if ((parity_ready_ != 0 || guarding_ != 0) && !frames_waiting()) return stream.mtu().bytes();
+  return stream.datagram_bytes(now_ns);
+}
+
+// When the stream asks for an answer though it has nothing to say.
+std::uint64_t Lane::ping_due_ns(const Stream& stream) const noexcept {
+  if (stream.state() == StreamState::kProbing) return stream.probe_due_ns();
+  return stream.last_eliciting_sent_ns() + config_.keepalive_ns;
 }
 
 // A packet that says nothing and is as large as the path may be found to carry.  No ACK rides on it, since it may well be
@@ -343,8 +357,7 @@ bool Lane::next_new(SentRange& range, std::uint32_t length_max, bool alone) noex
 // A probe carries what is most likely missing: the oldest packet still outstanding (RFC 9002 §6.2.4).
 void Lane::queue_probe(Stream& stream) noexcept {
   const SentPacket* oldest = stream.oldest_outstanding();
-  if (oldest == nullptr) return;
-  on_packet_lost(*oldest);
+  if (oldest != nullptr) say_again(*oldest);
 }
 
 void Lane::on_time(std::uint64_t now_ns) noexcept {
@@ -365,7 +378,7 @@ std::uint64_t Lane::deadline_ns() const noexcept {
   for_each(sending_, [&](const Stream& stream) {
     least = std::min(least, stream.timer_ns());
     if (stream.state() == StreamState::kIdle) return;
-    least = std::min({least, stream.probe_due_ns(), stream.last_eliciting_sent_ns() + config_.keepalive_ns});
+    least = std::min(least, ping_due_ns(stream));
     if (stream.probes_pending() != 0) least = 0;
     if (!stream.window_open()) return;
     const std::uint64_t wanted_ns = waiting ? 0 : stream.mtu().probe_due_ns();

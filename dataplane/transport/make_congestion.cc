@@ -11,8 +11,6 @@ std::unique_ptr<CongestionControl> make_congestion(const CongestionSetup& setup)
   if (setup.kind == CongestionKind::kBbr) {
     BbrConfig config;
     config.datagram_bytes = setup.datagram_bytes;
-    // The first window is so many packets of the size that streams start with.
-    config.initial_window_packets = config.initial_window_packets * setup.datagram_bytes_start / setup.datagram_bytes;
     config.rate_max_bytes_per_sec = setup.rate_max_bytes_per_sec;
     config.seed = setup.seed;
     config.resume = setup.resume;

@@ -16,8 +16,9 @@ inline constexpr std::size_t kCongestionKinds = 3;
 
 struct CongestionSetup {
   CongestionKind kind = CongestionKind::kBbr;
-  std::uint32_t datagram_bytes = 1472;        // the largest that may be sent
-  std::uint32_t datagram_bytes_start = 1472;  // and what streams start with
+  // What streams start with.  A path may come to carry more, or the port take more than any path carries: what is counted in
+  // packets, as windows and what losses are too few to judge, is counted in these.
+  std::uint32_t datagram_bytes = 1472;
   std::uint64_t rate_max_bytes_per_sec = 0;  // 0 = no cap
   std::uint64_t seed = 1;                    // desynchronises groups that probe
   ResumePoint resume{};                      // nothing known: starts cold

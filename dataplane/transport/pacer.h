@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pacer spreads a stream's packets over time at the rate congestion control names.  A loop that wakes late may catch up
-// for at most kCatchUpNs, so that a sleep does not cost throughput and a stall does not become a burst.
+// The pacer spreads a group's packets, on all its streams, over time at the rate congestion control names.  A loop that wakes
+// late may catch up for at most kCatchUpNs, so that a sleep does not cost throughput and a stall does not become a burst.
 #pragma once
 
 #include <algorithm>

@@ -19,6 +19,7 @@
 //  - Both pools are bounded; without room a frame has no parity, or what came of it is dropped.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -31,15 +32,23 @@
 
 namespace dwcp {
 
-// Symbols of one size from an arena sized and touched at construction.
+// Symbols of one size from an arena sized and touched at construction.  Packets are as large as the path carries, which may be
+// far less than the port: whenever nothing of it is in use the arena is cut anew, for an Ethernet's packets or for the port's.
 class SymbolPool {
  public:
-  SymbolPool(std::size_t symbols, std::size_t symbol_bytes)
-      : symbol_bytes_(symbol_bytes), size_(symbols), arena_(std::make_unique<std::uint8_t[]>(symbols * symbol_bytes)) {
-    free_.reserve(symbols);
-    for (std::size_t i = symbols; i-- > 0;) free_.push_back(arena_.get() + i * symbol_bytes);
+  SymbolPool(std::size_t arena_bytes, std::size_t usual_bytes, std::size_t most_bytes)
+      : usual_bytes_(std::min(usual_bytes, most_bytes)), most_bytes_(most_bytes), arena_bytes_(arena_bytes),
+        arena_(std::make_unique<std::uint8_t[]>(arena_bytes)) {
+    free_.reserve(arena_bytes / usual_bytes_);
+    cut(usual_bytes_);
   }
 
+  // Whether take() gives symbols of at least `bytes`.
+  [[nodiscard]] bool fit(std::size_t bytes) noexcept {
+    const std::size_t wanted = bytes <= usual_bytes_ ? usual_bytes_ : most_bytes_;
+    if (wanted != symbol_bytes_ && free_.size() == size_) cut(wanted);
+    return bytes <= symbol_bytes_;
+  }
   // Null when all are in use.
   [[nodiscard]] std::uint8_t* take() noexcept {
     if (free_.empty()) return nullptr;
@@ -51,15 +60,24 @@ class SymbolPool {
     DWCP_DCHECK(free_.size() < size_);
     free_.push_back(symbol);
   }
-  [[nodiscard]] std::size_t symbol_bytes() const noexcept { return symbol_bytes_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t free_count() const noexcept { return free_.size(); }
 
  private:
-  std::size_t symbol_bytes_;
-  std::size_t size_;
+  void cut(std::size_t symbol_bytes) noexcept {
+    symbol_bytes_ = symbol_bytes;
+    size_ = arena_bytes_ / symbol_bytes;
+    free_.clear();
+    for (std::size_t i = size_; i-- > 0;) free_.push_back(arena_.get() + i * symbol_bytes);
+  }
+
+  std::size_t usual_bytes_;
+  std::size_t most_bytes_;
+  std::size_t arena_bytes_;
+  std::size_t symbol_bytes_ = 0;
+  std::size_t size_ = 0;
   std::unique_ptr<std::uint8_t[]> arena_;
-  std::vector<std::uint8_t*> free_;
+  std::vector<std::uint8_t*> free_;  // never grows: the first cut is into the most
 };
 
 // Parity of a frame being sent.  TxFrame::parity says where it is.

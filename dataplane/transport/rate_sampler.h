@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivery-rate samples of one stream (draft-cheng-iccrg-delivery-rate-estimation §3): how fast data reached the peer
-// between a packet's sending and its acknowledgement, taken over the longer of the send and the ACK interval, so that
+// Delivery-rate samples of one congestion group (draft-cheng-iccrg-delivery-rate-estimation §3): how fast data reached the
+// peer between a packet's sending and its acknowledgement, taken over the longer of the send and the ACK interval, so that
 // neither bursts out nor ACKs compressed on the way back look like bandwidth.
 //
 //   on_sent(packet) per packet;  on_acked(packet) per packet newly acknowledged;  take(...) once per ACK.
@@ -17,7 +17,7 @@ namespace dwcp {
 
 class RateSampler {
  public:
-  // `in_flight_before` is 0 when the stream was idle: its clocks start anew.
+  // `in_flight_before` is 0 when the group was idle: its clocks start anew.
   void on_sent(SentPacket& packet, std::uint64_t in_flight_before) noexcept {
     if (in_flight_before == 0) first_sent_ns_ = delivered_ns_ = packet.sent_ns;
     packet.first_sent_ns = first_sent_ns_;

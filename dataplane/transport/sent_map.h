@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a stream has sent and not settled yet: one record per packet number, found in O(1), in pages of kPageRecords from a
-// pool the streams of a lane share, so that 10 Gb/s x 320 ms (286 k packets) costs memory only where it is in use and
+// What a stream has sent and not settled yet: one record per packet number, found in O(1), in pages of SentPage::kRecords
+// from a pool the streams of a lane share, so that 10 Gb/s x 320 ms (286 k packets) costs memory only where it is in use and
 // sending never allocates.
 #pragma once
 
@@ -42,7 +42,7 @@ struct SentPacket {
   std::uint64_t delivered_ns = 0;
   std::uint64_t first_sent_ns = 0;
   std::array<SentRange, kRangesMax> ranges;  // [0, range_count) valid
-  std::uint32_t in_flight_bytes = 0;         // of the stream, this packet included
+  std::uint32_t in_flight_bytes = 0;         // of the group, this packet included
   FlowId reset_flow{};                       // valid when has_reset
   std::uint16_t bytes = 0;                   // UDP payload
   std::uint8_t range_count = 0;

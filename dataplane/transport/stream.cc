@@ -71,6 +71,8 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       }
     }
   }
+  // What is outstanding on a path that is tried was sent there: a late ACK of packets of another proves nothing.
+  const std::uint64_t in_flight_before = in_flight_bytes_;
   for (const AckedRange& range : ranges) {
     for (PacketNumber first = range.first; first <= range.last;) {
       const auto hole = acked_.first_hole(first, range.last + 1);
@@ -85,18 +87,20 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
       acked_.pop_front();
     }
   }
+  const bool probing = state_ == StreamState::kProbing;
+  const bool answered = probing ? in_flight_bytes_ < in_flight_before : sample.acked_bytes != 0;
   detect_losses(now_ns, others_heard, sample, sink);
   if (raised) take_ecn(ecn, sample);
-  if (sample.acked_bytes != 0) {
-    if (pto_count_ >= EcnValidator::kSilentPtos) ecn_.restart(sent_.next());
-    if (state_ == StreamState::kProbing) mtu_.path_up(now_ns, sent_.next());
+  if (answered) {
+    if (pto_count_ >= (probing ? 1 : EcnValidator::kSilentPtos)) ecn_.restart(sent_.next());
+    if (probing) mtu_.path_up(now_ns, sent_.next());
     state_ = next_state(state_, StreamEvent::kAcked);
     last_acked_ns_ = now_ns;
     probe_interval_ns_ = kProbeMinNs;
     pto_count_ = 0;
     probes_pending_ = 0;
   }
-  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  end_if_settled();
   sample.smoothed_rtt_ns = rtt_.smoothed_ns();
   group_.on_ack(sample, rtt_.min_ns());
   forget_settled(now_ns);
@@ -235,36 +239,55 @@ void Stream::detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& s
   sample.lost_sent_ns = newest_sent_ns;
 }
 
-void Stream::lose(PacketNumber number, SentSink& sink) noexcept {
+void Stream::settle_lost(PacketNumber number) noexcept {
   SentPacket& packet = sent_[number];
   if (packet.ect) ecn_.on_lost(number);
   packet.state = SentState::kLost;
   in_flight_bytes_ -= packet.bytes;
   group_.on_settled(packet.bytes);
   ++(packet.mtu_probe ? counters_.mtu_probes_lost : counters_.packets_lost);
-  sink.on_packet_lost(packet);
+}
+
+void Stream::lose(PacketNumber number, SentSink& sink) noexcept {
+  settle_lost(number);
+  sink.on_packet_lost(sent_[number]);
 }
 
 void Stream::lose_all(SentSink& sink) noexcept {
   for (PacketNumber number = std::max(loss_scan_, sent_.base()); number < sent_.next(); ++number) {
-    if (sent_[number].state == SentState::kOutstanding) lose(number, sink);
+    if (sent_[number].state != SentState::kOutstanding) continue;
+    settle_lost(number);
+    sink.on_packet_abandoned(sent_[number]);
   }
   loss_scan_ = sent_.next();
   loss_time_ns_ = kNever;
 }
 
-void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
+void Stream::leave_path(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kFail);
   lose_all(sink);
-  ecn_.restart(sent_.next());
-  mtu_.path_down();
   ++counters_.deaths;
   ++path_;
+}
+
+void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
+  leave_path(sink);
+  ecn_.restart(sent_.next());
+  mtu_.path_down();
   pto_count_ = 0;
   probes_pending_ = 0;
   probe_due_ns_ = now_ns;
   probe_interval_ns_ = kProbeMinNs;
   set_timer();
+}
+
+// No ping of a probing stream was answered in time.  Each path is given longer than the one before, for a path may be slower
+// than what was measured on the last that worked; pings come no sooner.
+void Stream::try_next_path(std::uint64_t now_ns, SentSink& sink) noexcept {
+  leave_path(sink);
+  ++pto_count_;
+  if (pto_count_ == EcnValidator::kSilentPtos) ecn_.on_silence();
+  forget_settled(now_ns);
 }
 
 void Stream::open(bool elsewhere) noexcept {
@@ -277,11 +300,16 @@ void Stream::open(bool elsewhere) noexcept {
   state_ = next_state(state_, StreamEvent::kOpen);
 }
 
+// One that closes keeps what it knows of its path's MTU until then: it may be opened again before.
+void Stream::end_if_settled() noexcept {
+  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  if (state_ == StreamState::kIdle) mtu_.path_down();
+}
+
 void Stream::close(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kClose);
-  mtu_.path_down();
   if (state_ == StreamState::kIdle) lose_all(sink);
-  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  end_if_settled();
   set_timer();
 }
 
@@ -305,12 +333,14 @@ void Stream::on_time(std::uint64_t now_ns, SentSink& sink) noexcept {
     detect_losses(now_ns, hears_others(now_ns), sample, sink);
     if (sample.lost_bytes != 0) group_.on_lost(sample);
     forget_settled(now_ns);
+  } else if (state_ == StreamState::kProbing) {
+    try_next_path(now_ns, sink);
   } else if (in_flight_bytes_ != 0) {
     ++pto_count_;
     if (pto_count_ == EcnValidator::kSilentPtos) ecn_.on_silence();
     probes_pending_ = kPtoProbes;
   }
-  if (in_flight_bytes_ == 0) state_ = next_state(state_, StreamEvent::kSettled);
+  end_if_settled();
   set_timer();
 }
 
@@ -320,7 +350,8 @@ void Stream::set_timer() noexcept {
   } else if (in_flight_bytes_ != 0) {
     const std::uint64_t pto = rtt_.pto_ns(kPeerAckDelayMaxNs);
     const std::uint64_t backed_off = std::min(pto << std::min(pto_count_, 16U), std::max(kPtoMaxNs, 2 * pto));
-    timer_ns_ = last_eliciting_sent_ns_ + backed_off;
+    // A path being tried has this long from its first ping, however many follow.
+    timer_ns_ = (state_ == StreamState::kProbing ? in_flight_since_ns_ : last_eliciting_sent_ns_) + backed_off;
   } else {
     timer_ns_ = kNever;
   }

@@ -11,9 +11,9 @@
 //       │                       a new path, and wait   streams get through         │
 //       └──────────────────────────────────────────────────────────────────────────┘
 //
-// Only active streams carry data.  A probing one sends a ping now and then; whoever answers makes it active.  A failed one
-// has all its packets declared lost at once, so that others repair them, and takes another source port: another path where
-// routers choose by 5-tuple.
+// Only active streams carry anything but pings.  A probing one sends a ping now and then; an answer makes it active, and
+// without one it takes another source port: another path where routers choose by 5-tuple.  A failed one does so too, and has
+// all its packets declared lost at once, so that others repair them.
 //
 // Called by the lane's net lcore only.  Use per packet sent:
 //   if (stream.may_send(now, bytes)) { record = stream.begin_packet(); ... fill ranges ...; stream.on_sent(now, record, bytes, eliciting) }
@@ -42,6 +42,8 @@ class SentSink {
   virtual void on_packet_acked(const SentPacket& packet) noexcept = 0;
   // Declared lost: what it carried must be sent again unless it is settled otherwise.
   virtual void on_packet_lost(const SentPacket& packet) noexcept = 0;
+  // The same, but because its path was left: nothing is known of the packet itself.
+  virtual void on_packet_abandoned(const SentPacket& packet) noexcept = 0;
 
  protected:
   ~SentSink() = default;
@@ -154,7 +156,7 @@ class Stream {
   [[nodiscard]] bool looks_suspect(std::uint64_t others_acked_ns) const noexcept { return silent_for(kSuspectPtos, others_acked_ns); }
   [[nodiscard]] bool looks_dead(std::uint64_t others_acked_ns) const noexcept { return silent_for(kDeadPtos, others_acked_ns); }
   void fail(std::uint64_t now_ns, SentSink& sink) noexcept;
-  // A probing stream's next ping.
+  // A probing stream's next ping.  What that sends is lost when on_time() finds it unanswered, and the next goes another way.
   [[nodiscard]] std::uint64_t probe_due_ns() const noexcept { return state_ == StreamState::kProbing ? probe_due_ns_ : kNever; }
   // Which of the 5-tuples it may have it uses now: counts up with every death.
   [[nodiscard]] std::uint8_t path() const noexcept { return path_; }
@@ -238,7 +240,11 @@ class Stream {
   [[nodiscard]] bool hears_others(std::uint64_t now_ns) const noexcept;
   [[nodiscard]] bool neighbour_arrived(PacketNumber number) noexcept;
   void lose(PacketNumber number, SentSink& sink) noexcept;
+  void settle_lost(PacketNumber number) noexcept;
   void lose_all(SentSink& sink) noexcept;
+  void end_if_settled() noexcept;
+  void leave_path(SentSink& sink) noexcept;
+  void try_next_path(std::uint64_t now_ns, SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;
   void set_timer() noexcept;
   [[nodiscard]] std::uint64_t loss_delay_ns() const noexcept;

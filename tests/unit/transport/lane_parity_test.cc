@@ -195,6 +195,81 @@ TEST(lane_parity, a_smaller_path_ends_parity_of_larger_symbols) {
   EXPECT_TRUE(two.from.lane.parity_idle());
 }
 
+// Of packets of full size one in eight is small, so that a black hole is noticed; it may come when parity is due.
+TEST(lane_parity, small_packets_among_large_ones_take_none_away) {
+  LaneConfig larger = config();
+  larger.datagram_bytes = 1472;
+  for (std::uint32_t symbols = 2; symbols < 34; ++symbols) {
+    Two two(larger);
+    two.submit(symbols * 1400, true, symbols);
+    // A small packet is part of a symbol, and the rest of that goes in another.
+    EXPECT_EQ(two.carry({symbols % 7}), symbols + symbols / 8 + 1) << symbols;
+    EXPECT_EQ(two.from.lane.counters().parity_packets_sent, 1U) << symbols;
+    EXPECT_EQ(two.arrived(), 1U) << symbols;
+  }
+}
+
+// The window ends with a frame's data, and nothing is heard: probes are small, its parity waits for one who can take it.
+TEST(lane_parity, probes_leave_it_to_larger_packets) {
+  LaneConfig larger = config();
+  larger.datagram_bytes = 1472;
+  larger.congestion = CongestionKind::kNewReno;  // begins with few packets
+  larger.keepalive_ns = 10 * kNsPerSec;  // none is sent in place of a probe
+  bool waited = false;
+  for (std::uint32_t symbols = 4; symbols < 100 && !waited; ++symbols) {
+    Two two(larger);
+    SoloLane& from = two.from;
+    two.submit(symbols * 1400, true, symbols);
+    const std::size_t data = from.sent_during(500 * kNsPerMs).size();
+    if (from.lane.counters().data_bytes_sent < symbols * 1400 || from.lane.counters().parity_packets_sent != 0) continue;
+    waited = true;
+    while (from.lane.streams()[0]->counters().probes_sent == 0) {
+      from.now_ns += kNsPerMs;
+      from.lane.on_time(from.now_ns);
+      for (const auto& datagram : from.sent()) EXPECT_LE(datagram.size(), wire::kDatagramBytesMin);
+    }
+    EXPECT_EQ(from.lane.counters().parity_packets_sent, 0U);
+    const auto largest = static_cast<std::uint32_t>(data) - 4;
+    ASSERT_EQ(from.give(from.packet().ack(0, largest, static_cast<std::uint16_t>(largest))), DropReason::kNone);
+    (void)from.sent_during(50 * kNsPerMs);
+    EXPECT_EQ(from.lane.counters().parity_packets_sent, 1U);
+  }
+  EXPECT_TRUE(waited);
+}
+
+constexpr std::uint32_t kJumbo = 8972;
+
+TEST(lane_parity, large_packets_have_large_symbols) {
+  LaneConfig jumbo = config();
+  jumbo.datagram_bytes = jumbo.datagram_bytes_start = kJumbo;
+  for (std::size_t lost = 0; lost < 6; ++lost) {
+    Two two(jumbo);
+    two.submit(45'000, true, lost);
+    EXPECT_EQ(two.carry({lost}), 7U);
+    EXPECT_EQ(two.arrived(), 1U) << lost;
+  }
+}
+
+TEST(lane_parity, a_large_port_has_no_fewer_symbols_for_small_packets) {
+  constexpr std::size_t kUsual = wire::chunk_room(PathMtu::kStartBytes);
+  constexpr std::size_t kMost = wire::chunk_room(kJumbo);
+  SymbolPool pool(ParityConfig::kPoolBytes, kUsual, kMost);
+  EXPECT_TRUE(pool.fit(kUsual));
+  EXPECT_EQ(pool.size(), ParityConfig::kPoolBytes / kUsual);
+  EXPECT_TRUE(pool.fit(kUsual + 1));
+  EXPECT_EQ(pool.size(), ParityConfig::kPoolBytes / kMost);
+  EXPECT_FALSE(pool.fit(kMost + 1));
+  std::uint8_t* large = pool.take();
+  EXPECT_TRUE(pool.fit(kUsual)) << "room enough, and one is in use";
+  EXPECT_EQ(pool.size(), ParityConfig::kPoolBytes / kMost);
+  pool.put(large);
+  EXPECT_TRUE(pool.fit(kUsual));
+  EXPECT_EQ(pool.free_count(), ParityConfig::kPoolBytes / kUsual);
+  std::uint8_t* small = pool.take();
+  EXPECT_FALSE(pool.fit(kMost)) << "not while a small one is in use";
+  pool.put(small);
+}
+
 TEST(lane_parity, a_flow_that_is_all_tail_soon_has_no_more) {
   sim::PairSetup setup;
   setup.contents = false;

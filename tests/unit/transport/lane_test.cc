@@ -448,5 +448,118 @@ TEST(lane, frame_windows_grow_and_never_promise_more_than_there_are) {
   solo.expect_drains();
 }
 
+// --- What a stream that is not active may say ---------------------------------------------------------------------------
+
+constexpr std::size_t kPingBytes = sizeof(wire::PacketHeader) + 1 + wire::kSealBytes;
+
+// Two streams, the second of which has not proven its path.
+struct TwoStreams : SoloLane {
+  static LaneConfig config() {
+    LaneConfig made = small_config();
+    made.streams = 2;
+    return made;
+  }
+  TwoStreams() : SoloLane(config()) { flow = *lane.open_flow(); }
+
+  void submit(std::uint32_t bytes) {
+    bodies.push_back(std::make_unique<OwnedBody>(bytes));
+    ASSERT_TRUE(lane.submit(flow, bodies.back()->body));
+  }
+  static std::size_t stream_of(const std::vector<std::uint8_t>& datagram) { return datagram[offsetof(wire::PacketHeader, stream)]; }
+
+  FlowId flow{};
+  std::vector<std::unique_ptr<OwnedBody>> bodies;
+};
+
+TEST(lane, a_closing_stream_probes_with_pings) {
+  TwoStreams solo;
+  (void)solo.sent();
+  solo.now_ns += 20 * kNsPerMs;
+  ASSERT_EQ(solo.give(solo.packet().ack(1, 0, 0)), DropReason::kNone);
+  ASSERT_EQ(solo.lane.streams_active(), 2U);
+  solo.submit(200'000);  // more than the first window
+  std::size_t on_second = 0;
+  for (const auto& datagram : solo.sent_during(20 * kNsPerMs)) on_second += TwoStreams::stream_of(datagram) == 1;
+  ASSERT_GT(on_second, 2U);
+  solo.lane.set_streams(1, 1);
+  ASSERT_EQ(solo.lane.streams()[1]->state(), StreamState::kClosing);
+  std::size_t probes = 0;
+  for (int i = 0; i < 3000; ++i) {
+    solo.now_ns += kNsPerMs;
+    solo.lane.on_time(solo.now_ns);
+    for (const auto& datagram : solo.sent()) {
+      if (TwoStreams::stream_of(datagram) != 1) continue;
+      ++probes;
+      EXPECT_EQ(datagram.size(), kPingBytes);
+    }
+  }
+  EXPECT_GT(probes, 4U);
+  solo.expect_drains();
+}
+
+TEST(lane, close_goes_where_answers_come_from) {
+  // Whosever turn it is: each packet of data moves it on.
+  for (std::uint32_t packets = 0; packets < 40; ++packets) {
+    TwoStreams solo;
+    for (std::uint32_t i = 0; i < packets; ++i) {
+      if (i % 8 == 0) solo.submit(8'000);
+      TxDatagram out;
+      std::vector<std::uint8_t> buffer(2000);
+      out = {.data = buffer.data(), .capacity = 2000};
+      if (solo.lane.transmit(solo.now_ns, {&out, 1}) == 0) solo.now_ns += kNsPerMs;
+    }
+    solo.lane.close(EndReason::kShutdown);
+    std::size_t closes = 0;
+    for (const auto& datagram : solo.sent_during(20 * kNsPerMs)) {
+      if (datagram[sizeof(wire::PacketHeader)] != static_cast<std::uint8_t>(wire::ChunkType::kClose)) continue;
+      ++closes;
+      EXPECT_EQ(TwoStreams::stream_of(datagram), 0U);
+    }
+    EXPECT_EQ(closes, 3U);
+  }
+}
+
+// --- What counts as loss of the path ------------------------------------------------------------------------------------
+
+TEST(lane, probes_of_the_mtu_are_not_lost_by_the_path) {
+  LaneConfig config = small_config();
+  config.datagram_bytes = 8972;
+  SoloLane solo(config);
+  ASSERT_EQ(solo.sent_during(50 * kNsPerMs).size(), PathMtu::kProbesMax);
+  const auto flow = solo.lane.open_flow();
+  OwnedBody body(5000);
+  ASSERT_TRUE(solo.lane.submit(*flow, body.body));
+  ASSERT_EQ(solo.sent_during(20 * kNsPerMs).size(), 4U);
+  ASSERT_EQ(solo.give(solo.packet().ack(0, 6, 3)), DropReason::kNone);
+  EXPECT_EQ(solo.lane.streams()[0]->counters().mtu_probes_lost, PathMtu::kProbesMax);
+  EXPECT_EQ(solo.lane.loss().loss(), 0.0);
+  solo.expect_drains();
+}
+
+TEST(lane, what_a_dead_path_held_is_said_again_but_not_lost_by_the_others) {
+  TwoStreams solo;
+  ASSERT_EQ(solo.sent().size(), 2U);
+  solo.now_ns += 20 * kNsPerMs;
+  ASSERT_EQ(solo.give(solo.packet().ack(0, 0, 0).ack(1, 0, 0)), DropReason::kNone);
+  solo.submit(60'000);
+  for (int i = 0; i < 1000; ++i) {
+    solo.now_ns += kNsPerMs;
+    solo.lane.on_time(solo.now_ns);
+    for (const auto& datagram : solo.sent()) {
+      if (TwoStreams::stream_of(datagram) != 0) continue;
+      const std::uint32_t number = load_be<be32>(datagram.data() + offsetof(wire::PacketHeader, number));
+      ASSERT_EQ(solo.give(solo.packet().ack(0, number, 0)), DropReason::kNone);
+    }
+    if (i % 200 == 0) solo.submit(100);
+    (void)solo.events();
+  }
+  const StreamCounters& dead = solo.lane.streams()[1]->counters();
+  EXPECT_GE(dead.deaths, 1U);
+  EXPECT_GT(dead.packets_lost, 4U);
+  EXPECT_EQ(solo.lane.counters().frames_sent, 6U);
+  EXPECT_EQ(solo.lane.loss().loss(), 0.0);
+  solo.expect_drains();
+}
+
 }  // namespace
 }  // namespace dwcp

@@ -62,5 +62,25 @@ TEST(make_congestion, the_lane_takes_its_configuration_and_shares_what_is_rememb
   }
 }
 
+// A port that takes 9000 bytes says nothing of the path: what is counted in packets is counted in those streams start with.
+TEST(make_congestion, the_size_of_a_packet_is_not_the_ports) {
+  for (std::size_t i = 0; i < kCongestionKinds; ++i) {
+    std::vector<std::uint64_t> windows;  // the first, and the least, with either port
+    for (const std::uint32_t port : {1472U, 8972U}) {
+      LaneConfig config = small_config();
+      config.congestion = static_cast<CongestionKind>(i);
+      config.datagram_bytes = port;
+      Lane lane(config);
+      const Streams streams = lane.make_streams({});
+      CongestionControl& control = streams.groups[0]->control();
+      windows.push_back(control.window_bytes());
+      control.on_persistent_congestion(kNsPerSec);
+      windows.push_back(control.window_bytes());
+    }
+    EXPECT_EQ(windows[0], windows[2]) << i;
+    EXPECT_EQ(windows[1], windows[3]) << i;
+  }
+}
+
 }  // namespace
 }  // namespace dwcp

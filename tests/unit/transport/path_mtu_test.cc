@@ -387,6 +387,7 @@ struct Bench final : SentSink {
   std::size_t lost = 0;
   void on_packet_acked(const SentPacket&) noexcept override {}
   void on_packet_lost(const SentPacket& packet) noexcept override { lost += packet.mtu_probe ? 0U : 1U; }
+  void on_packet_abandoned(const SentPacket& packet) noexcept override { on_packet_lost(packet); }
 
   void send(std::uint64_t now_ns, std::size_t bytes, int count = 1, bool probe = false) {
     for (; count > 0; --count) {

@@ -31,6 +31,7 @@ struct Group final : SentSink {
   }
   void on_packet_acked(const SentPacket&) noexcept override {}
   void on_packet_lost(const SentPacket&) noexcept override {}
+  void on_packet_abandoned(const SentPacket& packet) noexcept override { on_packet_lost(packet); }
 
   void round(double total) {
     double sum = 0;

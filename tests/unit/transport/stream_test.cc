@@ -50,6 +50,7 @@ struct Bench final : SentSink {
   std::vector<std::uint32_t> lost;
   void on_packet_acked(const SentPacket& packet) noexcept override { acked.push_back(packet.ranges[0].offset); }
   void on_packet_lost(const SentPacket& packet) noexcept override { lost.push_back(packet.ranges[0].offset); }
+  void on_packet_abandoned(const SentPacket& packet) noexcept override { on_packet_lost(packet); }
 
   // Packet n carries n in its range.
   void send(std::uint64_t now_ns, int count = 1) {
@@ -248,6 +249,22 @@ TEST(stream, comes_back_on_its_path_or_on_another_as_told) {
   EXPECT_EQ(b.stream.state(), StreamState::kProbing);
 }
 
+TEST(stream, goes_on_searching_its_mtu_when_it_is_opened_before_it_has_closed) {
+  Bench b;
+  b.stream.begin(kNsPerSec);
+  b.send(kNsPerSec);
+  ASSERT_EQ(b.stream.mtu().state(), MtuState::kBase);
+  b.stream.close(b);
+  EXPECT_EQ(b.stream.state(), StreamState::kClosing);
+  b.stream.open();
+  EXPECT_EQ(b.stream.state(), StreamState::kActive);
+  EXPECT_EQ(b.stream.mtu().state(), MtuState::kBase);
+  b.stream.close(b);
+  ASSERT_TRUE(b.ack(kNsPerSec + 50 * kMs, {{.first = 0, .last = 0}}));
+  EXPECT_EQ(b.stream.state(), StreamState::kIdle);
+  EXPECT_EQ(b.stream.mtu().state(), MtuState::kDisabled);
+}
+
 TEST(stream, losses_of_a_limited_stream_are_not_its_groups) {
   Bench b;
   b.stream.set_limited(true);
@@ -293,6 +310,104 @@ TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
   EXPECT_GT(b.stream.probe_due_ns(), now_ns + 60 * kMs);
   ASSERT_TRUE(b.ack(now_ns + 110 * kMs, {{.first = 16, .last = 16}}));
   EXPECT_EQ(b.stream.state(), StreamState::kActive);
+}
+
+// The stream has measured a round trip of 100 ms, then its path failed: its next ping is due at the time returned.
+std::uint64_t fail_path(Bench& b) {
+  b.send(kNsPerSec);
+  EXPECT_TRUE(b.ack(kNsPerSec + 100 * kMs, {{.first = 0, .last = 0}}));
+  b.stream.fail(2 * kNsPerSec, b);
+  return 2 * kNsPerSec;
+}
+
+TEST(stream, a_ping_without_an_answer_is_lost_and_the_next_goes_another_way) {
+  Bench b;
+  std::uint64_t now_ns = fail_path(b);
+  std::uint64_t wait_ns = b.stream.rtt().pto_ns(Stream::kPeerAckDelayMaxNs);
+  std::uint64_t pause_ns = Stream::kProbeMinNs;
+  for (std::uint8_t path = 1; path < 12; ++path) {
+    ASSERT_EQ(b.stream.path(), path);
+    std::uint64_t ping_ns = now_ns;
+    b.send(ping_ns);
+    EXPECT_EQ(b.stream.timer_ns(), ping_ns + wait_ns);
+    EXPECT_EQ(b.stream.probe_due_ns(), ping_ns + pause_ns) << "ever rarer, whatever the path";
+    while (b.stream.probe_due_ns() < b.stream.timer_ns()) {  // another before the path has had its time
+      ping_ns = b.stream.probe_due_ns();
+      b.send(ping_ns);
+      pause_ns = std::min(2 * pause_ns, Stream::kProbeMaxNs);
+    }
+    const std::uint64_t due_ns = b.stream.probe_due_ns();
+    b.stream.on_time(b.stream.timer_ns() - 1, b);
+    EXPECT_NE(b.stream.in_flight_bytes(), 0U);
+    b.stream.on_time(b.stream.timer_ns(), b);
+    EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+    EXPECT_EQ(b.stream.probes_pending(), 0U);
+    EXPECT_EQ(b.stream.in_flight_bytes(), 0U);
+    EXPECT_EQ(b.group.in_flight_bytes(), 0U);
+    EXPECT_EQ(b.stream.timer_ns(), kNever);
+    EXPECT_EQ(b.stream.probe_due_ns(), due_ns);
+    EXPECT_EQ(b.stream.counters().deaths, path + 1U);
+    now_ns = due_ns;
+    wait_ns = std::min<std::uint64_t>(2 * wait_ns, kNsPerSec);
+    pause_ns = std::min(2 * pause_ns, Stream::kProbeMaxNs);
+  }
+  EXPECT_EQ(pause_ns, Stream::kProbeMaxNs);
+  EXPECT_EQ(b.notes->lost, 0U) << "pings into the void are no congestion";
+  b.send(now_ns);
+  ASSERT_TRUE(b.ack(now_ns + 900 * kMs, {{.first = b.stream.next_number() - 1, .last = b.stream.next_number() - 1}}));
+  EXPECT_EQ(b.stream.state(), StreamState::kActive);
+  EXPECT_EQ(b.stream.pto_count(), 0U);
+}
+
+// The pings that went unanswered were marked, and say nothing of the path that answers; but where marks are dropped on every
+// path, pings must come to go without.
+TEST(stream, a_path_found_tests_ecn_anew) {
+  for (const std::uint32_t dead : {1U, 8U}) {
+    Bench b;
+    b.stream.enable_ecn();
+    std::uint64_t now_ns = fail_path(b);
+    const std::uint64_t marked = b.stream.counters().ecn_packets_sent;
+    for (std::uint32_t path = 0; path < dead;) {
+      b.send(now_ns);
+      while (b.stream.timer_ns() <= b.stream.probe_due_ns()) b.stream.on_time(b.stream.timer_ns(), b), ++path;
+      now_ns = b.stream.probe_due_ns();
+    }
+    EXPECT_LE(b.stream.counters().ecn_packets_sent - marked, 4U);
+    b.send(now_ns);
+    const PacketNumber ping = b.stream.next_number() - 1;
+    ASSERT_TRUE(b.ack(now_ns + 50 * kMs, {{.first = ping, .last = ping}}));
+    EXPECT_EQ(b.stream.state(), StreamState::kActive);
+    EXPECT_EQ(b.stream.ecn_state(), EcnState::kTesting);
+  }
+}
+
+TEST(stream, a_late_answer_from_the_path_before_proves_nothing) {
+  Bench b;
+  b.send(kNsPerSec, 2);
+  ASSERT_TRUE(b.ack(kNsPerSec + 100 * kMs, {{.first = 0, .last = 0}}));
+  b.stream.fail(2 * kNsPerSec, b);
+  const auto late = [&](PacketNumber number) { return b.ack(2 * kNsPerSec + 600 * kMs, {{.first = number, .last = number}}); };
+  ASSERT_TRUE(late(1));
+  EXPECT_EQ(b.acked.back(), 1U) << "it arrived all the same";
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+  b.send(2 * kNsPerSec);  // 2, a ping of path 1
+  b.stream.on_time(b.stream.timer_ns(), b);
+  ASSERT_EQ(b.stream.path(), 2);
+  b.send(2 * kNsPerSec + 500 * kMs);  // 3, of path 2
+  ASSERT_TRUE(late(2));
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
+  EXPECT_EQ(b.stream.mtu().state(), MtuState::kDisabled);
+  EXPECT_EQ(b.stream.pto_count(), 1U) << "the next path is waited for as long";
+  ASSERT_TRUE(late(3));
+  EXPECT_EQ(b.stream.state(), StreamState::kActive);
+  // Closed, and opened elsewhere: what went before it closed is of another path too.
+  b.send(3 * kNsPerSec);  // 4
+  b.stream.fail(3 * kNsPerSec, b);
+  b.stream.close(b);
+  ASSERT_EQ(b.stream.state(), StreamState::kIdle);
+  b.stream.open(true);
+  ASSERT_TRUE(late(4));
+  EXPECT_EQ(b.stream.state(), StreamState::kProbing);
 }
 
 }  // namespace
