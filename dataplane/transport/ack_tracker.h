@@ -3,7 +3,8 @@
 //
 // An ACK is due after ack_every() ack-eliciting packets, at once when a packet shows a new gap, or kDelayMaxNs after the
 // first one not yet acknowledged.  ack_every() follows the arrival rate, so that a fast stream is acknowledged about once
-// per interval (a millisecond, or an eighth of the RTT when that is less) and a slow one every second packet.  The first of
+// per interval (a millisecond, or an eighth of the RTT when that is less) and a slow one every second packet; the lane joins
+// the ACKs of its streams.  The first of
 // a run of CE marks is told at once (RFC 9000 §13.2.1, and RFC 8257 §3.2 for a run), for it is congestion as it begins.
 #pragma once
 
@@ -69,6 +70,8 @@ class AckTracker {
   [[nodiscard]] bool due(std::uint64_t now_ns) const noexcept {
     return unacked_ != 0 && (now_due_ || unacked_ >= every_ || now_ns >= first_unacked_ns_ + delay_ns_);
   }
+  // It is due for what it says: a new gap, or the first of a run of CE marks.
+  [[nodiscard]] bool urgent() const noexcept { return unacked_ != 0 && now_due_; }
   // Something ack-eliciting is unacknowledged: ride along on any packet that goes out.
   [[nodiscard]] bool wanted() const noexcept { return unacked_ != 0; }
   [[nodiscard]] std::uint64_t deadline_ns() const noexcept {

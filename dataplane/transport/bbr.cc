@@ -124,7 +124,10 @@ void Bbr::on_lost(const AckSample& sample) noexcept {
   resume_.on_lost(sample.lost_bytes);
 }
 
-void Bbr::on_spurious_loss(std::uint64_t bytes, std::uint64_t) noexcept { round_lost_ -= std::min(round_lost_, bytes); }
+void Bbr::on_spurious_loss(std::uint64_t bytes, std::uint64_t) noexcept {
+  round_lost_ -= std::min(round_lost_, bytes);
+  loss_bound_.on_spurious_loss(bytes);
+}
 
 void Bbr::on_persistent_congestion(std::uint64_t now_ns) noexcept {
   // The path may be another one: keep the bandwidth as a hope, forget the rest, and let a fresh round trip decide.
@@ -143,7 +146,7 @@ void Bbr::on_streams_added(std::uint64_t now_ns) noexcept {
   if (state_ != State::kProbeBw) return;  // start-up looks anyway
   searching_ = true;
   search_bandwidth_ = bandwidth();
-  loss_bound_.forget();  // was learned on fewer paths
+  loss_bound_.forget_others();  // were met on fewer paths
   phase_ = 0;
   phase_start_ns_ = now_ns;
 }

@@ -383,6 +383,7 @@ class Lane final : private SentSink {
   Pacer rate_cap_;                // of the lane, where its streams are no group that could keep to it
   bool data_sent_ = false;        // by the last build()
   bool copy_follows_ = false;     // what it sent is queued once more
+  std::uint64_t acks_next_ns_ = 0;  // ACKs that are not urgent wait until then
   bool acks_due_ = false;         // in this transmit(): they go with the next packet built
 
   CellPool rx_cells_;

@@ -17,7 +17,10 @@ constexpr std::size_t kSecondRangeMin = 64;
 // An ACK leaves room for data behind it; more ranges than fit wait for the next.
 constexpr std::size_t kAckRoomMin = sizeof(wire::AckChunk) + 4 * sizeof(wire::AckRange) + sizeof(wire::AckEcnCounts);
 // Ranges said in every ACK, and more only as far down as there is news.
-constexpr std::size_t kAckRangesUsual = 32;
+constexpr std::size_t kAckRangesUsual = 8;
+// The ACKs of all streams go together: each for itself would be one for every second packet where many streams are slow.
+constexpr std::uint64_t kAcksPerRtt = 16;
+constexpr std::uint64_t kAckSpacingMaxNs = kNsPerMs;
 
 }  // namespace
 
@@ -52,7 +55,10 @@ std::size_t Lane::transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) no
 
 bool Lane::ack_due(std::uint64_t now_ns) const noexcept {
   bool due = false;
-  for_each(receiving_, [&](const Stream& stream) { due = due || stream.received().due(now_ns); });
+  const bool spaced = now_ns >= acks_next_ns_;
+  for_each(receiving_, [&](const Stream& stream) {
+    due = due || (spaced ? stream.received().due(now_ns) : stream.received().urgent());
+  });
   return due;
 }
 
@@ -167,6 +173,7 @@ void Lane::finish(std::uint64_t now_ns, Stream& stream, SentPacket& record, std:
 std::size_t Lane::put_acks(std::uint64_t now_ns, std::span<std::uint8_t> room) noexcept {
   std::size_t size = 0;
   acks_due_ = false;
+  acks_next_ns_ = now_ns + std::min(smoothed_rtt_ns() / kAcksPerRtt, kAckSpacingMaxNs);
   for_each(receiving_, [&](Stream& stream) {
     if (!stream.received().wanted()) return;
     const std::size_t put = put_ack(now_ns, stream, room.subspan(size));
@@ -374,7 +381,10 @@ std::uint64_t Lane::deadline_ns() const noexcept {
   if (!active_) return kNever;
   std::uint64_t least = kNever;
   const bool waiting = const_cast<Lane*>(this)->data_waiting() || control_waiting();
-  for_each(receiving_, [&](const Stream& stream) { least = std::min(least, stream.received().deadline_ns()); });
+  for_each(receiving_, [&](const Stream& stream) {
+    const AckTracker& received = stream.received();
+    least = std::min(least, received.urgent() ? 0 : std::max(received.deadline_ns(), acks_next_ns_));
+  });
   for_each(sending_, [&](const Stream& stream) {
     least = std::min(least, stream.timer_ns());
     if (stream.state() == StreamState::kIdle) return;

@@ -37,7 +37,7 @@ constexpr double kC = 0.4;
 constexpr double kCubicBeta = 0.7;
 // Pacing loses less when a queue overflows than the bursts of others do, and a round is judged only at its end: at their own
 // pace we would come out at 1.2 to 2 shares.
-constexpr double kPace = 0.7;
+constexpr double kPace = 0.75;
 constexpr double kBetaMin = 0.5;
 constexpr double kBetaMax = 0.8;
 
@@ -116,6 +116,7 @@ void LossBound::judge_others(const Round& round) noexcept {
   block_flight_bytes_ += round.in_flight_bytes;
   if (++block_rounds_ < kBlockRounds) return;
   contested_loss_ = static_cast<double>(block_lost_bytes_) / static_cast<double>(block_bytes_);
+  block_stood_out_ = stands_out(block_lost_bytes_, block_bytes_);
   block_rounds_ = 0;
   block_lost_bytes_ = block_bytes_ = 0;
   const double window = std::max(static_cast<double>(block_flight_bytes_) / kBlockRounds / datagram_bytes_, 1.0);
@@ -161,11 +162,10 @@ void LossBound::stop_yielding() noexcept {
 // or half-way there when the others may be such as would not have given it; and the first time what we have counts as
 // congested.
 void LossBound::yield(const Round& round) noexcept {
-  const double lost = contested_loss_;
   take_stance(true);
   conserve_until_ns_ = 0;
   if (yielded_bound_ == kUnbounded) {
-    if (lost > ambient_loss_) reduce(round);
+    if (block_stood_out_) reduce(round);
     return;
   }
   const auto before = static_cast<double>(yielded_bound_);

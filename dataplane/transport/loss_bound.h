@@ -55,10 +55,21 @@ class LossBound {
 
   // Between the end of start-up and the next one.
   void on_ack(const Ack& ack) noexcept;
+  // So much had not been lost.
+  void on_spurious_loss(std::uint64_t bytes) noexcept {
+    round_lost_bytes_ -= bytes < round_lost_bytes_ ? bytes : round_lost_bytes_;
+    conserve_until_ns_ = 0;
+  }
   // True when the round was congested.
   bool on_round(const Round& round) noexcept;
   // The path may be another one.
   void forget() noexcept { *this = LossBound(datagram_bytes_); }
+  // Or there are more of them, as lossy as those before.
+  void forget_others() noexcept {
+    const double ambient_loss = ambient_loss_;
+    forget();
+    ambient_loss_ = ambient_loss;
+  }
 
   [[nodiscard]] std::uint64_t in_flight_max(std::uint64_t now_ns) const noexcept {
     return now_ns < conserve_until_ns_ && conserved_ < bound_ ? conserved_ : bound_;
@@ -99,6 +110,7 @@ class LossBound {
   std::uint32_t unsure_blocks_ = 0;       // or may be
   bool sure_ = false;                     // that others yield
   double contested_loss_ = 0;  // of the last block
+  bool block_stood_out_ = false;  // its loss, from the path's own
 
   // Unyielding: in flight is kept from growing until then.
   std::uint64_t round_lost_bytes_ = 0;  // in the round in progress
