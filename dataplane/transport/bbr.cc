@@ -315,6 +315,7 @@ void Bbr::tell_loss_bound(const AckSample& sample) noexcept {
                       .acked_bytes = sample.acked_bytes,
                       .lost_bytes = sample.lost_bytes,
                       .in_flight_bytes = sample.in_flight_bytes,
+                      .bdp_bytes = bdp_bytes(),
                       .queue = sample.rtt_ns > min_rtt_ns_ + min_rtt_ns_ / 8});
 }
 

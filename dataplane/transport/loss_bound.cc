@@ -54,10 +54,11 @@ void LossBound::on_ack(const Ack& ack) noexcept {
   if (ack.now_ns >= conserve_until_ns_) {
     if (ack.lost_bytes == 0 || !(ack.queue || crowded()) || !stands_out(round_lost_bytes_, least)) return;
     conserve_until_ns_ = ack.now_ns + ack.rtt_ns;
-    conserved_ = least;
+    conserved_ = std::max(least, ack.bdp_bytes);
     return;
   }
-  conserved_ = std::max(conserved_ - std::min(conserved_, ack.lost_bytes), least);
+  // Not below what the pipe holds: what is found lost may be of a flight that was far more.
+  conserved_ = std::max({conserved_ - std::min(conserved_, ack.lost_bytes), least, ack.bdp_bytes});
 }
 
 bool LossBound::on_round(const Round& round) noexcept {

@@ -35,6 +35,7 @@ class LossBound {
     std::uint64_t acked_bytes = 0;
     std::uint64_t lost_bytes = 0;
     std::uint64_t in_flight_bytes = 0;
+    std::uint64_t bdp_bytes = 0;
     bool queue = false;  // this round trip showed one
   };
 

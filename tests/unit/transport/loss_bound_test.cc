@@ -241,6 +241,15 @@ TEST(loss_bound, unyielding_replaces_nothing_lost_for_a_round_trip) {
   EXPECT_EQ(path.bound.in_flight_max(path.now_ns), LossBound::kUnbounded);
 }
 
+TEST(loss_bound, unyielding_never_holds_back_what_the_pipe_takes) {
+  Path path;
+  for (std::uint64_t in_flight = 90; in_flight > 20; in_flight -= 10) {
+    path.bound.on_ack({.now_ns = path.now_ns, .rtt_ns = 100 * kMs, .acked_bytes = kPacket, .lost_bytes = 9 * kPacket,
+                       .in_flight_bytes = in_flight * kPacket, .bdp_bytes = 50 * kPacket, .queue = true});
+  }
+  EXPECT_EQ(path.limit(), 50U);
+}
+
 TEST(loss_bound, what_was_not_lost_holds_nothing_back) {
   Path path;
   path.bound.on_ack({.now_ns = path.now_ns, .rtt_ns = 100 * kMs, .acked_bytes = 2 * kPacket, .lost_bytes = 5 * kPacket,
