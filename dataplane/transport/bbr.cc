@@ -248,11 +248,13 @@ void Bbr::check_fallen_rate(const AckSample& sample) noexcept {
   if (elapsed_ns < spell_ns) return;
   const auto rate = static_cast<std::uint64_t>(static_cast<double>(spell_bytes_) * 1e9 / static_cast<double>(elapsed_ns));
   const bool silent = elapsed_ns > 2 * spell_ns;  // an outage says nothing of the rate
-  const bool slow = !silent && !sample.app_limited && sample.smoothed_rtt_ns > 2 * min_rtt_ns_ && rate < bandwidth() / 2;
+  // The first estimate of a fallen rate has some of the old one in it: while it drains it is corrected.
+  const double much = state_ == State::kDrain ? 0.75 : 0.5;
+  const bool slow = !silent && !sample.app_limited && sample.smoothed_rtt_ns > 2 * min_rtt_ns_ && rate < scaled(much, bandwidth());
   spell_start_ns_ = sample.now_ns;
   spell_bytes_ = 0;
   slow_spells_ = slow ? slow_spells_ + 1 : 0;
-  if (slow_spells_ < 2 || state_ != State::kProbeBw) return;
+  if (slow_spells_ < 2 || (state_ != State::kProbeBw && state_ != State::kDrain)) return;
   slow_spells_ = 0;
   lost_rate_ = std::max(lost_rate_, bandwidth());
   bandwidth_.assume(rate);

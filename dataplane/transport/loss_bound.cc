@@ -24,7 +24,7 @@ constexpr double kYieldBelowSmall = 4;  // over the window in packets
 constexpr double kYieldBelowMax = 0.028;
 constexpr double kSurelyBelow = 0.4;  // of it
 constexpr std::uint32_t kBlocksSure = 3;    // in a row
-constexpr std::uint32_t kBlocksUnsure = 8;
+constexpr std::uint32_t kBlocksUnsure = 7;  // more than of those above it
 constexpr std::uint32_t kBlocksYielding = 64;
 constexpr std::uint32_t kBlocksYieldingUnsure = 6;
 constexpr std::uint32_t kContestedRounds = 128;  // longer than it takes to see whether others yield
@@ -133,7 +133,7 @@ void LossBound::judge_others(const Round& round) noexcept {
   }
   const double yield_below = std::min(kYieldBelow + kYieldBelowSmall / window, kYieldBelowMax);
   sure_blocks_ = beyond < kSurelyBelow * yield_below ? sure_blocks_ + 1 : 0;
-  unsure_blocks_ = beyond < yield_below ? unsure_blocks_ + 1 : 0;
+  unsure_blocks_ = beyond < yield_below ? unsure_blocks_ + 1 : unsure_blocks_ - std::min(unsure_blocks_, 1U);
   sure_ = sure_blocks_ >= kBlocksSure;
   if (sure_ || unsure_blocks_ >= kBlocksUnsure) yield(round);
 }

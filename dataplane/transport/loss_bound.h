@@ -108,7 +108,7 @@ class LossBound {
   std::uint64_t block_bytes_ = 0;
   std::uint64_t block_flight_bytes_ = 0;  // sum over its rounds
   std::uint32_t sure_blocks_ = 0;         // in a row that are beside those who yield
-  std::uint32_t unsure_blocks_ = 0;       // or may be
+  std::uint32_t unsure_blocks_ = 0;       // or may be, less those that are not
   bool sure_ = false;                     // that others yield
   double contested_loss_ = 0;  // of the last block
   bool block_stood_out_ = false;  // its loss, from the path's own

@@ -30,7 +30,7 @@ double goodput_bound(const std::string& kind, double loss) {
 
 // Mean over time, of a queue that holds one BDP.
 double queue_bound(const std::string& kind, double mbps, double rtt_ms) {
-  if (kind == "rate low") return 5;  // the old path's queue is ten of the new one's
+  if (kind == "rate low") return 1.5;  // the old path's queue is ten of the new one's
   return mbps * rtt_ms <= 1000 ? 0.9 : 0.5;  // 85 packets are soon a queue
 }
 

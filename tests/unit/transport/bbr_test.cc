@@ -98,6 +98,39 @@ TEST(bbr, pings_do_not_unlearn_the_ambient_loss) {
   EXPECT_NEAR(bbr.ambient_loss(), before, 0.003);
 }
 
+// A buffer that holds what was in flight: acknowledgements come at the new rate, each behind a queue that shrinks by what is
+// not sent.  The first estimate of the new rate has some of the old one in it.
+TEST(bbr, a_fallen_rate_is_believed_and_its_queue_drained) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  for (int i = 0; i < 60; ++i) path.round(bbr);
+  const double before = static_cast<double>(bbr.bandwidth_bytes_per_sec());
+  double in_flight = static_cast<double>(bbr.window_bytes());
+  double rate = 12.5e6;
+  for (int ms = 0; ms < 1500; ++ms) {
+    path.now_ns += kMs;
+    const double now_rate = ms < 150 ? rate * 2.4 : rate;
+    const double acked = std::min(now_rate * 1e-3, in_flight);
+    const double paced = static_cast<double>(bbr.pacing_bytes_per_sec()) * 1e-3;
+    in_flight -= acked;
+    in_flight += std::min(paced, std::max(static_cast<double>(bbr.window_bytes()) - in_flight, 0.0));
+    AckSample sample;
+    sample.now_ns = path.now_ns;
+    sample.acked_bytes = static_cast<std::uint64_t>(acked);
+    sample.in_flight_bytes = sample.sent_in_flight_bytes = static_cast<std::uint64_t>(in_flight);
+    sample.packet_delivered_bytes = path.delivered;
+    path.delivered += sample.acked_bytes;
+    sample.delivered_bytes = path.delivered + sample.in_flight_bytes;  // the round lasts as long as the queue
+    sample.delivery_bytes_per_sec = static_cast<std::uint64_t>(now_rate);
+    sample.rtt_ns = sample.smoothed_rtt_ns =
+        std::max(path.rtt_ns, static_cast<std::uint64_t>(in_flight / now_rate * 1e9));
+    bbr.on_ack(sample);
+  }
+  EXPECT_GT(before, 110e6);
+  EXPECT_LT(static_cast<double>(bbr.bandwidth_bytes_per_sec()), 1.4 * rate);
+  EXPECT_LT(in_flight, 3 * rate * 0.05);
+}
+
 TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
   Bbr clean(config());
   Bbr congested(config());

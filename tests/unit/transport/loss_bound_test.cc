@@ -198,7 +198,7 @@ TEST(loss_bound, what_may_be_either_is_yielded_to_in_turns) {
   const auto block = [&] {
     for (int i = 0; i < 16; ++i) path.round(i % 2 == 0 ? 4 : 0);  // 2 %
   };
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 7; ++i) {
     block();
     EXPECT_FALSE(path.bound.yielding()) << i;
   }
@@ -210,7 +210,7 @@ TEST(loss_bound, what_may_be_either_is_yielded_to_in_turns) {
   EXPECT_EQ(rounds, 7 * 16);
   // It goes on half-way between where it was and where the test ended.
   EXPECT_EQ(path.bound.in_flight_max(path.now_ns), LossBound::kUnbounded);
-  for (int i = 0; i < 9; ++i) block();
+  for (int i = 0; i < 8; ++i) block();
   EXPECT_TRUE(path.bound.yielding());
   EXPECT_GT(path.limit(), 100U);
   EXPECT_LT(path.limit(), 160U);
