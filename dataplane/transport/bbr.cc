@@ -108,6 +108,7 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
   update_round(sample);
   update_bandwidth(sample);
   update_extra_acked(sample);
+  check_longer_path(sample);
   update_min_rtt(sample);
   resume_after_idle(sample);
   follow_resume(sample);
@@ -115,6 +116,7 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
   check_startup_queue(sample);
   check_fallen_rate(sample);
   if (full_pipe_) tell_loss_bound(sample);
+  if (sample.rtt_ns != 0) last_ = sample;
   advance_state(sample);
   set_window_and_pacing(sample);
 }
@@ -122,6 +124,12 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
 void Bbr::on_lost(const AckSample& sample) noexcept {
   round_lost_ += sample.lost_bytes;
   resume_.on_lost(sample.lost_bytes);
+  AckSample judged = last_;
+  judged.now_ns = sample.now_ns;
+  judged.acked_bytes = 0;
+  judged.lost_bytes = sample.lost_bytes;
+  judged.in_flight_bytes = sample.in_flight_bytes;
+  if (full_pipe_ && judged.rtt_ns != 0) tell_loss_bound(judged);
 }
 
 void Bbr::on_spurious_loss(std::uint64_t bytes, std::uint64_t) noexcept {
@@ -146,7 +154,8 @@ void Bbr::on_streams_added(std::uint64_t now_ns) noexcept {
   if (state_ != State::kProbeBw) return;  // start-up looks anyway
   searching_ = true;
   search_bandwidth_ = bandwidth();
-  loss_bound_.forget_others();  // were met on fewer paths
+  // Others are others still where the paths meet in one queue; where they do not, the bound is of no more use soon.
+  if (!loss_bound_.contested()) loss_bound_.forget_others();
   phase_ = 0;
   phase_start_ns_ = now_ns;
 }
@@ -190,9 +199,22 @@ void Bbr::update_extra_acked(const AckSample& sample) noexcept {
   extra_acked_[0] = std::max(extra_acked_[0], std::min(extra_epoch_bytes_ - std::min(extra_epoch_bytes_, expected), window_));
 }
 
+// A new route: what the old one's least round trip made of the window would hold the rate down until the next ProbeRtt, and
+// every round would seem to have a queue.
+void Bbr::check_longer_path(const AckSample& sample) noexcept {
+  if (sample.rtt_ns == 0 || min_rtt_ns_ == 0) return;
+  const std::uint64_t step_ns = path_step_.on_ack(sample.now_ns, sample.rtt_ns, min_rtt_ns_, round_start_);
+  if (step_ns == 0) return;
+  min_rtt_ns_ += step_ns;
+  min_rtt_seen_ns_ = sample.now_ns;
+  loss_bound_.forget_others();
+  if (full_pipe_) start_up_again();
+}
+
 void Bbr::update_min_rtt(const AckSample& sample) noexcept {
   if (sample.rtt_ns == 0) return;
   const bool expired = min_rtt_ns_ != 0 && sample.now_ns > min_rtt_seen_ns_ + kMinRttWindowNs;
+  if (state_ == State::kProbeRtt) probe_rtt_least_ns_ = std::min(probe_rtt_least_ns_, sample.rtt_ns);
   if (min_rtt_ns_ == 0 || sample.rtt_ns <= min_rtt_ns_) {
     min_rtt_ns_ = sample.rtt_ns;
     min_rtt_seen_ns_ = sample.now_ns;
@@ -223,7 +245,7 @@ void Bbr::end_round(const AckSample& sample) noexcept {
                             .lost_bytes = round_lost_,
                             .in_flight_bytes = std::max(round_in_flight_max_, sample.in_flight_bytes),
                             .bdp_bytes = bdp_bytes(),
-                            .queue = queue,
+                            .queue = queue && !path_step_.pending(),
                             .starting_up = state_ == State::kStartup || state_ == State::kDrain,
                             .probing = probing_up || sample.app_limited || state_ == State::kProbeRtt});
   check_full_pipe(lossy, queue, sample.app_limited);
@@ -250,7 +272,7 @@ void Bbr::check_fallen_rate(const AckSample& sample) noexcept {
   const bool silent = elapsed_ns > 2 * spell_ns;  // an outage says nothing of the rate
   // The first estimate of a fallen rate has some of the old one in it: while it drains it is corrected.
   const double much = state_ == State::kDrain ? 0.75 : 0.5;
-  const bool slow = !silent && !sample.app_limited && sample.smoothed_rtt_ns > 2 * min_rtt_ns_ && rate < scaled(much, bandwidth());
+  const bool slow = !silent && !path_step_.pending() && !sample.app_limited && sample.smoothed_rtt_ns > 2 * min_rtt_ns_ && rate < scaled(much, bandwidth());
   spell_start_ns_ = sample.now_ns;
   spell_bytes_ = 0;
   slow_spells_ = slow ? slow_spells_ + 1 : 0;
@@ -318,7 +340,11 @@ void Bbr::tell_loss_bound(const AckSample& sample) noexcept {
                       .lost_bytes = sample.lost_bytes,
                       .in_flight_bytes = sample.in_flight_bytes,
                       .bdp_bytes = bdp_bytes(),
-                      .queue = sample.rtt_ns > min_rtt_ns_ + min_rtt_ns_ / 8});
+                      .queue = shows_queue(sample)});
+}
+
+bool Bbr::shows_queue(const AckSample& sample) const noexcept {
+  return !path_step_.pending() && sample.rtt_ns > min_rtt_ns_ + min_rtt_ns_ / 8;
 }
 
 void Bbr::advance_state(const AckSample& sample) noexcept {
@@ -392,6 +418,7 @@ void Bbr::advance_phase(const AckSample& sample) noexcept {
 void Bbr::enter_probe_rtt(std::uint64_t) noexcept {
   window_before_ = window_;
   probe_rtt_done_ns_ = 0;
+  probe_rtt_least_ns_ = kNever;
   // The old minimum has not been seen for the whole window: the next ones count.  But a queue that others keep up hides it,
   // and must not pass for the path: there it gives way in small steps.
   min_rtt_ns_ = std::min(round_min_rtt_ns_, loss_bound_.contested() ? min_rtt_ns_ + min_rtt_ns_ / 32 : 2 * min_rtt_ns_);
@@ -400,6 +427,8 @@ void Bbr::enter_probe_rtt(std::uint64_t) noexcept {
 
 void Bbr::leave_probe_rtt(std::uint64_t now_ns) noexcept {
   min_rtt_seen_ns_ = now_ns;
+  // With our own queue drained, what is left is the path, if nobody else keeps one.
+  if (!loss_bound_.contested() && probe_rtt_least_ns_ != kNever) min_rtt_ns_ = probe_rtt_least_ns_;
   window_ = std::max(window_, window_before_);
   enter_probe_bw(now_ns);
 }

@@ -28,6 +28,7 @@
 #include "dataplane/transport/congestion_control.h"
 #include "dataplane/transport/ecn_bound.h"
 #include "dataplane/transport/loss_bound.h"
+#include "dataplane/transport/path_step.h"
 
 namespace dwcp {
 
@@ -89,6 +90,7 @@ class Bbr final : public CongestionControl {
   void update_bandwidth(const AckSample& sample) noexcept;
   void update_extra_acked(const AckSample& sample) noexcept;
   void update_min_rtt(const AckSample& sample) noexcept;
+  void check_longer_path(const AckSample& sample) noexcept;
   void end_round(const AckSample& sample) noexcept;
   void check_fallen_rate(const AckSample& sample) noexcept;
   void check_regained_rate() noexcept;
@@ -97,6 +99,7 @@ class Bbr final : public CongestionControl {
   void check_startup_queue(const AckSample& sample) noexcept;
   void bound_by_marks(const AckSample& sample, bool marked) noexcept;
   void tell_loss_bound(const AckSample& sample) noexcept;
+  [[nodiscard]] bool shows_queue(const AckSample& sample) const noexcept;
   void advance_state(const AckSample& sample) noexcept;
   void enter_probe_bw(std::uint64_t now_ns) noexcept;
   void advance_phase(const AckSample& sample) noexcept;
@@ -115,9 +118,13 @@ class Bbr final : public CongestionControl {
   BandwidthFilter bandwidth_;
   std::uint64_t min_rtt_ns_ = 0;  // 0 = none yet
   std::uint64_t min_rtt_seen_ns_ = 0;
+  std::uint64_t probe_rtt_least_ns_ = kNever;  // seen in the ProbeRtt in progress
+  PathStep path_step_;
   LossBound loss_bound_;
   EcnBound ecn_;
   std::uint64_t marked_max_ = LossBound::kUnbounded;  // learned from rounds that met little but marks
+
+  AckSample last_{};  // with a round trip: what losses found by time are judged by
 
   // The round in progress.
   std::uint64_t round_ = 0;

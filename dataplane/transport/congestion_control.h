@@ -13,7 +13,7 @@ struct AckSample {
   std::uint64_t now_ns = 0;
   std::uint64_t acked_bytes = 0;             // newly acknowledged
   std::uint64_t acked_sent_ns = 0;           // when the newest of them was sent; 0 = none
-  std::uint64_t lost_bytes = 0;              // newly declared lost, with or since the last sample
+  std::uint64_t lost_bytes = 0;              // newly declared lost, with this ACK
   std::uint64_t lost_sent_ns = 0;            // when the newest of them was sent; 0 = none
   std::uint64_t ecn_acked_packets = 0;       // newly acknowledged, sent as ECT(0)
   std::uint64_t ecn_ce_packets = 0;          // newly reported to have met congestion (RFC 9002 §7.1)

@@ -107,6 +107,7 @@ TEST(bbr, a_fallen_rate_is_believed_and_its_queue_drained) {
   const double before = static_cast<double>(bbr.bandwidth_bytes_per_sec());
   double in_flight = static_cast<double>(bbr.window_bytes());
   double rate = 12.5e6;
+  std::uint64_t rtt_ns = path.rtt_ns;
   for (int ms = 0; ms < 1500; ++ms) {
     path.now_ns += kMs;
     const double now_rate = ms < 150 ? rate * 2.4 : rate;
@@ -122,13 +123,27 @@ TEST(bbr, a_fallen_rate_is_believed_and_its_queue_drained) {
     path.delivered += sample.acked_bytes;
     sample.delivered_bytes = path.delivered + sample.in_flight_bytes;  // the round lasts as long as the queue
     sample.delivery_bytes_per_sec = static_cast<std::uint64_t>(now_rate);
-    sample.rtt_ns = sample.smoothed_rtt_ns =
-        std::max(path.rtt_ns, static_cast<std::uint64_t>(in_flight / now_rate * 1e9));
+    // A queue grows by what is sent into it: by 9 ms a millisecond here.
+    rtt_ns = std::min(rtt_ns + 9 * kMs, std::max(path.rtt_ns, static_cast<std::uint64_t>(in_flight / now_rate * 1e9)));
+    sample.rtt_ns = sample.smoothed_rtt_ns = rtt_ns;
     bbr.on_ack(sample);
   }
   EXPECT_GT(before, 110e6);
   EXPECT_LT(static_cast<double>(bbr.bandwidth_bytes_per_sec()), 1.4 * rate);
   EXPECT_LT(in_flight, 3 * rate * 0.05);
+}
+
+// No outage, no loss: from one round to the next the path is six times as long.
+TEST(bbr, a_much_longer_route_is_filled_within_two_seconds) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 10 * kMs};
+  for (int i = 0; i < 100; ++i) path.round(bbr);
+  path.rtt_ns = 60 * kMs;
+  const std::uint64_t start_ns = path.now_ns;
+  while (path.now_ns < start_ns + 2 * kNsPerSec) path.round(bbr);
+  EXPECT_GT(static_cast<double>(bbr.bandwidth_bytes_per_sec()), 115e6);
+  EXPECT_GT(bbr.window_bytes(), 125'000'000U / 1000 * 60);
+  EXPECT_NEAR(static_cast<double>(bbr.min_rtt_ns()), 60e6, 5e6);
 }
 
 TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
@@ -137,7 +152,10 @@ TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
   FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
   FakePath other = path;
   for (int i = 0; i < 40; ++i) path.round(clean), other.round(congested);
-  other.floor_ns = path.floor_ns = 20 * kMs;  // a standing queue, by others
+  for (int i = 0; i < 5; ++i) {
+    path.round(clean), other.round(congested);
+    other.floor_ns = path.floor_ns += 4 * kMs;  // others build a queue
+  }
   other.loss = 0.1;
   for (int i = 0; i < 6; ++i) path.round(clean), other.round(congested);
   EXPECT_LT(congested.window_bytes(), clean.window_bytes() * 3 / 4);
@@ -243,13 +261,14 @@ TEST(bbr, follows_a_rate_drop_within_the_filter) {
   EXPECT_LT(static_cast<double>(bbr.bandwidth_bytes_per_sec()), 15e6);
 }
 
-TEST(bbr, refreshes_the_min_rtt_of_a_longer_route) {
+// Step by step, so that no step is a route of its own.
+TEST(bbr, refreshes_the_min_rtt_of_a_path_that_became_longer) {
   Bbr bbr(config());
   FakePath path{.rate_bytes_per_sec = 12'500'000, .rtt_ns = 50 * kMs};
   for (int i = 0; i < 40; ++i) path.round(bbr);
-  path.floor_ns = 40 * kMs;
   bool probed = false;
   for (int i = 0; i < 400; ++i) {
+    path.floor_ns = std::min<std::uint64_t>(path.floor_ns + 4 * kMs, 40 * kMs);
     path.round(bbr);
     probed = probed || bbr.state() == Bbr::State::kProbeRtt;
   }
