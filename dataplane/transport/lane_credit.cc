@@ -126,7 +126,9 @@ void Lane::grant_ahead() noexcept {
       std::min<std::uint64_t>({config_.rx_frames_max / 4, frame_room / 2, wire::kFramesPerFlowMax - frames});
   if (more == 0) return;
   const std::uint32_t first = session_.opens_odd_flows ? 2 : 1;
-  rx_ahead_ = {.flow = static_cast<FlowId>(peer_flow_highest_ == 0 ? first : peer_flow_highest_ + 2),
+  const std::uint32_t next = peer_flow_highest_ == 0 ? first : peer_flow_highest_ + 2;
+  if (next <= peer_flow_highest_) return;  // ids are used up
+  rx_ahead_ = {.flow = static_cast<FlowId>(next),
                .charge_limit = charge + more,
                .frame_limit = static_cast<std::uint32_t>(frames + more_frames)};
   rx_committed_ += more;

@@ -28,6 +28,7 @@ Lane::Lane(const LaneConfig& config)
 
 Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams streams) noexcept {
   DWCP_ASSERT(drained());
+  DWCP_ASSERT(rx_committed_ == 0 && rx_frames_committed_ == 0);
   session_ = session;
   datagram_bytes_ = std::min(config_.datagram_bytes, session.peer_datagram_bytes);
   std::swap(streams_, streams);

@@ -137,7 +137,7 @@ DropReason Lane::take_reset(Received& packet) noexcept {
     // Over before anything of it came: nobody here knows of it, so nobody is told and no place is taken.
     if (peer_may_open(id)) {
       note_peer_flow(id);
-      if (id == rx_ahead_.flow) take_back_ahead(), grant_ahead();
+      grant_ahead();
     }
     return DropReason::kNone;
   }
@@ -191,11 +191,13 @@ bool Lane::peer_may_open(FlowId id) const noexcept {
 void Lane::note_peer_flow(FlowId id) noexcept {
   if (raw(id) <= peer_flow_highest_) {
     peer_flow_seen_ |= std::uint64_t{1} << (peer_flow_highest_ - raw(id)) / 2;
-    return;
+  } else {
+    const std::uint32_t steps = (raw(id) - peer_flow_highest_) / 2;
+    peer_flow_seen_ = steps >= 64 ? 1 : peer_flow_seen_ << steps | 1;
+    peer_flow_highest_ = raw(id);
   }
-  const std::uint32_t steps = (raw(id) - peer_flow_highest_) / 2;
-  peer_flow_seen_ = steps >= 64 ? 1 : peer_flow_seen_ << steps | 1;
-  peer_flow_highest_ = raw(id);
+  // Credit promised to a flow that will never be must not stay promised.
+  if (!peer_may_open(rx_ahead_.flow)) take_back_ahead();
 }
 
 // The flow a chunk of the peer speaks of: one that is open, or a new one the peer may open.  Null for flows that are over

@@ -250,6 +250,43 @@ TEST(lane, credit_for_a_flow_never_opened_is_given_back) {
   solo.expect_drains();
 }
 
+// start() asserts that no credit of the session before is still promised.
+TEST(lane, credit_ahead_ends_with_the_flow_ids) {
+  SoloLane solo(roomy_config());
+  for (int session = 0; session < 3; ++session) {
+    (void)solo.sent();
+    ASSERT_EQ(solo.give(solo.packet().data(2, 0, 100, 0, 1).data(0xfffffffeU, 0, 100, 0, 1)), DropReason::kNone);
+    for (const std::uint32_t id : {2U, 0xfffffffeU, 0xfffffffcU, 0xfffffffaU}) {
+      ASSERT_EQ(solo.give(solo.packet().data(id, 0, 100, 0, 100).reset(id, 1)), DropReason::kNone);
+      EXPECT_FALSE(grants_ahead(solo.sent_during(100 * kNsPerMs), 0)) << id;
+      for (const LaneEvent& event : solo.events()) {
+        if (event.kind == LaneEventKind::kFrameReceived) solo.lane.consume(solo.now_ns, event.rx_slot);
+      }
+    }
+    solo.expect_drains();
+    solo.begin();
+  }
+  solo.expect_drains();
+}
+
+TEST(lane, credit_ahead_is_taken_back_from_a_flow_that_can_not_be_any_more) {
+  for (const bool data : {false, true}) {
+    SoloLane solo(roomy_config());
+    ASSERT_TRUE(grants_ahead(solo.sent(), 2));
+    auto near = solo.packet();  // 2 may still come
+    if (data) near.data(2 * 64, 0, 100, 0, 1);
+    ASSERT_EQ(solo.give(near.reset(2 * 64, 1)), DropReason::kNone);
+    EXPECT_FALSE(grants_ahead(solo.sent_during(100 * kNsPerMs), 2 * 65));
+    auto far = solo.packet();
+    if (data) far.data(2 * 65, 0, 100, 0, 1);
+    ASSERT_EQ(solo.give(far.reset(2 * 65, 1)), DropReason::kNone);
+    EXPECT_TRUE(grants_ahead(solo.sent_during(100 * kNsPerMs), 2 * 66));
+    solo.expect_drains();
+    solo.begin();
+    solo.expect_drains();
+  }
+}
+
 TEST(lane, a_flow_opens_with_the_credit_granted_ahead_of_it) {
   SoloLane solo;
   ASSERT_EQ(solo.give(solo.packet().credit(3, 5 * 102400, 100)), DropReason::kNone);  // not the next: no matter
