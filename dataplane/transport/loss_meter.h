@@ -24,6 +24,9 @@ class LossMeter {
   // A frame that parity fails to mend costs the migration a round trip.  A tail has tens of frames: this keeps the tail's
   // own chance below one in a hundred.
   static constexpr double kMissMax = 1e-4;
+  // The mean is over 256 losses, so it can tell of none longer; an outage, one burst without end, would drive it beyond all
+  // bounds.
+  static constexpr double kBurstMax = 256;
 
   void on_acked() noexcept { note(0.0); }
   // Sent at `sent_ns`; less than `burst_gap_ns` from the last loss, it belongs to the same burst.
@@ -38,8 +41,8 @@ class LossMeter {
 
   // Packets lost of packets sent, 0 .. 1.
   [[nodiscard]] double loss() const noexcept { return std::max(slow_, fast_); }
-  // Packets, at least 1.
-  [[nodiscard]] double burst() const noexcept { return std::max(1.0, losses_ / bursts_); }
+  // Packets, 1 .. kBurstMax.
+  [[nodiscard]] double burst() const noexcept { return std::clamp(losses_ / bursts_, 1.0, kBurstMax); }
 
   // The parity symbols, 1 + `ragged` .. `most`, that a codeword needs when `symbols` of its data symbols may be lost; it is sent
   // in turns with others, `interleave` together, so that each has only its share of a burst.  `ragged` is 1 when packets do

@@ -51,6 +51,18 @@ TEST(loss_meter, loss_that_rose_counts_within_a_thousand_packets) {
   EXPECT_GT(meter.loss(), 0.025);
 }
 
+// Its losses are one burst, whose mean length would go beyond any integer.
+TEST(loss_meter, an_outage_is_a_burst_of_bounded_length) {
+  LossMeter meter = after(0.01, 1.0001, 50000);
+  for (std::uint64_t i = 0; i < 10500; ++i) meter.on_lost(kNsPerSec + i * kPacketNs, kGapNs);
+  EXPECT_EQ(meter.burst(), LossMeter::kBurstMax);
+  EXPECT_EQ(meter.parity_symbols(187, 8, 0, 38), 38U);
+  for (std::uint64_t i = 0; i < 200'000; ++i) {
+    i % 100 == 0 ? meter.on_lost(2 * kNsPerSec + i * kPacketNs, kGapNs) : meter.on_acked();
+  }
+  EXPECT_LT(meter.burst(), 1.3);
+}
+
 TEST(loss_meter, never_more_than_allowed) {
   EXPECT_EQ(after(0.2, 1.0001, 20000).parity_symbols(187, 1, 0, 38), 38U);
   EXPECT_EQ(after(0.9, 30, 20000).parity_symbols(200, 1, 1, 55), 55U);
