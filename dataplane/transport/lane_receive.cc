@@ -18,6 +18,7 @@ using wire::DropReason;
 struct Lane::Received {
   Stream& stream;
   std::span<const std::uint8_t> rest;  // chunks not yet taken
+  std::uint64_t acked_streams = 0;     // bit i: an ACK of stream i was among those taken
   bool ack_eliciting = false;
 
   // The fixed part of the next chunk; null when the packet is too short for it.
@@ -91,6 +92,10 @@ DropReason Lane::take_ack(std::uint64_t now_ns, Received& packet) noexcept {
   const auto* ack = packet.take<wire::AckChunk>();
   if (ack == nullptr || packet.rest.size() < ack->range_count * sizeof(wire::AckRange)) return DropReason::kMalformedChunk;
   if (ack->stream >= streams_.size()) return DropReason::kBadAck;
+  // One says all there is to say; an ACK costs far more time than bytes.
+  const std::uint64_t bit = std::uint64_t{1} << ack->stream;
+  if ((packet.acked_streams & bit) != 0) return DropReason::kBadAck;
+  packet.acked_streams |= bit;
   Stream& stream = streams_[ack->stream];
   const auto* wire_ranges = reinterpret_cast<const wire::AckRange*>(packet.rest.data());
   packet.rest = packet.rest.subspan(ack->range_count * sizeof(wire::AckRange));

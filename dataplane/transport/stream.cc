@@ -74,18 +74,7 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
   // What is outstanding on a path that is tried was sent there: a late ACK of packets of another proves nothing.
   const std::uint64_t in_flight_before = in_flight_bytes_;
   for (const AckedRange& range : ranges) {
-    for (PacketNumber first = range.first; first <= range.last;) {
-      const auto hole = acked_.first_hole(first, range.last + 1);
-      if (hole.begin == hole.end) break;
-      settle_acked(now_ns, hole.begin, hole.end - 1, sample, sink);
-      first = hole.end;
-    }
-    PacketNumber added = 0;
-    while (acked_.insert(range.first, range.last + 1, added) == Acked::Inserted::kFull) {
-      // Only the newest numbers need remembering; a range below all of them was settled long ago.
-      if (range.last < acked_.intervals().front().begin) break;
-      acked_.pop_front();
-    }
+    if (!take_range(now_ns, range, sample, sink)) break;
   }
   const bool probing = state_ == StreamState::kProbing;
   const bool answered = probing ? in_flight_bytes_ < in_flight_before : sample.acked_bytes != 0;
@@ -105,6 +94,24 @@ bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, st
   group_.on_ack(sample, rtt_.min_ns());
   forget_settled(now_ns);
   set_timer();
+  return true;
+}
+
+// Settles what is new in the range; false when it and all below it were settled long ago.
+bool Stream::take_range(std::uint64_t now_ns, const AckedRange& range, AckSample& sample, SentSink& sink) noexcept {
+  // Of what is older than the set remembers nothing is heard any more: a peer could have all of it looked up again by every
+  // ACK.  An honest one tells of half as many intervals.
+  if (acked_.full()) remembered_from_ = acked_.intervals().front().begin;
+  if (range.last < remembered_from_) return false;
+  const PacketNumber begin = std::max(range.first, remembered_from_);
+  for (PacketNumber first = begin; first <= range.last;) {
+    const auto hole = acked_.first_hole(first, range.last + 1);
+    if (hole.begin == hole.end) break;
+    settle_acked(now_ns, hole.begin, hole.end - 1, sample, sink);
+    first = hole.end;
+  }
+  PacketNumber added = 0;
+  while (acked_.insert(begin, range.last + 1, added) == Acked::Inserted::kFull) acked_.pop_front();
   return true;
 }
 

@@ -231,6 +231,7 @@ class Stream {
   // Packets acknowledged, remembered so that each ACK costs only what is new in it.
   using Acked = IntervalSet<PacketNumber, 512>;
 
+  [[nodiscard]] bool take_range(std::uint64_t now_ns, const AckedRange& range, AckSample& sample, SentSink& sink) noexcept;
   void settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber last, AckSample& sample, SentSink& sink) noexcept;
   void take_ecn(const EcnCounts* counts, AckSample& sample) noexcept;
   void on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept;
@@ -252,6 +253,7 @@ class Stream {
   StreamId id_;
   SentMap sent_;
   Acked acked_;
+  PacketNumber remembered_from_ = 0;  // ACKs of what is below are not looked at
   AckTracker received_;
   EcnValidator ecn_;
   RttEstimator rtt_;

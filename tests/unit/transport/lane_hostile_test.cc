@@ -233,6 +233,23 @@ TEST(lane_hostile, acks_of_what_was_never_sent) {
   solo.expect_drains();
 }
 
+TEST(lane_hostile, two_acks_of_one_stream_in_a_packet) {
+  SoloLane solo;
+  OwnedBody frame(10000);
+  ASSERT_TRUE(solo.lane.submit(*solo.lane.open_flow(), frame.body));
+  ASSERT_GE(solo.sent_during(50 * kNsPerMs).size(), 7U);
+  EXPECT_EQ(solo.give(solo.packet().ack(0, 0, 0).ack(0, 1, 0)), DropReason::kBadAck);
+  EXPECT_EQ(solo.give(solo.packet().ack(0, 0, 0).ack_ecn(0, 1, 0, {})), DropReason::kBadAck);
+  EXPECT_EQ(solo.lane.streams()[0]->counters().packets_acked, 1U) << "the second is not looked at";
+  EXPECT_EQ(solo.give(solo.packet().ack(0, 1, 1)), DropReason::kNone);
+  LaneConfig config = small_config();
+  config.streams = 2;
+  SoloLane two(config);
+  ASSERT_GE(two.sent_during(50 * kNsPerMs).size(), 2U);  // a ping each, at least
+  EXPECT_EQ(two.give(two.packet().ack(0, 0, 0).ack(1, 0, 0)), DropReason::kNone);
+  solo.expect_drains();
+}
+
 TEST(lane_hostile, credit_at_the_ends_of_its_type) {
   SoloLane solo;
   OwnedBody frame(wire::kFrameBytesMax);

@@ -187,6 +187,27 @@ TEST(stream, each_packet_is_settled_once) {
   EXPECT_EQ(b.stream.in_flight_bytes(), 0U);
 }
 
+// A set of 512 runs that is full, then less than full by a run filled: what was below it stays forgotten, or every ACK could
+// have it all looked up again.
+TEST(stream, acks_of_what_is_older_than_remembered_are_not_looked_at) {
+  Bench b;
+  constexpr PacketNumber kOld = 4000;
+  constexpr PacketNumber kRuns = 512;
+  b.send(kNsPerSec, static_cast<int>(kOld + 2 * kRuns));
+  const std::uint64_t now_ns = kNsPerSec + 50 * kMs;
+  for (PacketNumber i = 0; i < kRuns; ++i) ASSERT_TRUE(b.ack(now_ns, {{.first = kOld + 2 * i, .last = kOld + 2 * i}}));
+  ASSERT_EQ(b.acked.size(), kRuns);
+  const auto all_below = [&](PacketNumber number) { return b.ack(now_ns, {{.first = kOld + 2 * kRuns - 2, .last = kOld + 2 * kRuns - 2}, {.first = 0, .last = number}}); };
+  ASSERT_TRUE(all_below(kOld - 2));
+  EXPECT_EQ(b.acked.size(), kRuns);
+  ASSERT_TRUE(b.ack(now_ns, {{.first = kOld + 100, .last = kOld + 102}}));  // two runs become one
+  ASSERT_TRUE(all_below(kOld - 2));
+  EXPECT_EQ(b.acked.size(), kRuns + 1);
+  ASSERT_TRUE(all_below(kOld + 1)) << "what is remembered is settled, as far as it is";
+  EXPECT_EQ(b.acked.size(), kRuns + 2);
+  EXPECT_EQ(b.acked.back(), kOld + 1);
+}
+
 TEST(stream, bare_acks_do_not_use_up_records) {
   Bench b;
   for (int i = 0; i < 100 * 256; ++i) {
