@@ -51,6 +51,7 @@ struct SentPacket {
   bool has_credit : 1 = false;
   bool has_reset : 1 = false;
   bool ect : 1 = false;  // sent as ECT(0)
+  bool abandoned : 1 = false;  // lost with its path; congestion control did not hear of that
   bool mtu_probe : 1 = false;  // carries nothing; its loss is not congestion (RFC 9000 §14.4)
 };
 

@@ -6,12 +6,10 @@
 namespace dwcp {
 namespace {
 
-constexpr std::uint64_t kReorderPacketsMax = 4096;
-constexpr std::uint64_t kReorderRttEighthsMax = 16;  // two round trips
-constexpr std::uint32_t kPtoProbes = 2;              // RFC 9002 §6.2.4
+constexpr std::uint32_t kPtoProbes = 2;  // RFC 9002 §6.2.4
 // Backoff beyond this would leave a link unprobed for long after a blackout ends.
 constexpr std::uint64_t kPtoMaxNs = kNsPerSec;
-constexpr std::uint64_t kPersistentPtos = 3;         // kPersistentCongestionThreshold, RFC 9002 §7.6.1
+constexpr std::uint64_t kPersistentPtos = 3;  // kPersistentCongestionThreshold, RFC 9002 §7.6.1
 
 }  // namespace
 
@@ -153,18 +151,16 @@ void Stream::settle_acked(std::uint64_t now_ns, PacketNumber first, PacketNumber
 void Stream::on_spurious(std::uint64_t now_ns, PacketNumber number, const SentPacket& packet) noexcept {
   ++counters_.losses_spurious;
   if (packet.ect) ecn_.on_spurious(number);
-  group_.control().on_spurious_loss(packet.bytes, packet.sent_ns);
-  // Tolerate the reordering just seen: its extent in packets, and in time one eighth of an RTT at a step.
-  reorder_packets_ = std::clamp(largest_acked_ - number + 1, reorder_packets_, kReorderPacketsMax);
-  const std::uint64_t late_ns = now_ns - packet.sent_ns;
-  if (late_ns * 8 > rtt_.smoothed_ns() * reorder_rtt_eighths_) {
-    reorder_rtt_eighths_ = std::min(reorder_rtt_eighths_ + 1, kReorderRttEighthsMax);
-  }
+  if (!packet.abandoned) group_.control().on_spurious_loss(packet.bytes, packet.sent_ns);
+  // What was given up with its path came late by no measure of the path there is now.
+  if (packet.abandoned || number < path_first_) return;
+  const bool too_short = (now_ns - packet.sent_ns) * 8 > rtt_.smoothed_ns() * reorder_.rtt_eighths();
+  reorder_.on_spurious(number, largest_acked_, sent_.next(), too_short);
 }
 
 std::uint64_t Stream::loss_delay_ns() const noexcept {
   const std::uint64_t rtt = std::max(rtt_.smoothed_ns(), rtt_.latest_ns());
-  return std::max(rtt * reorder_rtt_eighths_ / 8, RttEstimator::kGranularityNs);
+  return std::max(rtt * reorder_.rtt_eighths() / 8, RttEstimator::kGranularityNs);
 }
 
 bool Stream::silent_for(std::uint64_t ptos, std::uint64_t others_acked_ns) const noexcept {
@@ -196,6 +192,7 @@ void Stream::detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& s
   std::uint64_t lost_bytes = 0;
   std::uint64_t lost_large_bytes = 0;  // of those, in packets that a black hole would swallow
   std::uint64_t newest_sent_ns = 0;
+  PacketNumber newest = 0;
   std::uint64_t run_start_ns = 0;  // of a run of lost packets with nothing acknowledged between
   std::uint64_t run_ns = 0;
   bool in_run = false;
@@ -205,9 +202,9 @@ void Stream::detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& s
     SentPacket& packet = sent_[loss_scan_];
     if (packet.state == SentState::kAcked) in_run = false;
     if (packet.state != SentState::kOutstanding) continue;
-    const bool by_count = largest_acked_ - loss_scan_ >= reorder_packets_;
-    // Once reordering has been seen, a count alone convicts nobody: time decides (RFC 8985 §6.2).
-    const bool count_trusted = counters_.losses_spurious == 0 || now_ns >= packet.sent_ns + rtt_.smoothed_ns();
+    const bool by_count = largest_acked_ - loss_scan_ >= reorder_.packets();
+    // While reordering is seen, a count alone convicts nobody: time decides (RFC 8985 §6.2).
+    const bool count_trusted = !reorder_.seen() || now_ns >= packet.sent_ns + rtt_.smoothed_ns();
     const bool by_time = now_ns >= packet.sent_ns + delay_ns;
     if (!by_time && !(by_count && count_trusted)) {
       loss_time_ns_ = packet.sent_ns + delay_ns;
@@ -226,11 +223,13 @@ void Stream::detect_losses(std::uint64_t now_ns, bool others_heard, AckSample& s
     lost_bytes += packet.bytes;
     if (packet.bytes > PathMtu::kBaseBytes) lost_large_bytes += packet.bytes;
     newest_sent_ns = packet.sent_ns;
+    newest = loss_scan_;
     if (!in_run) run_start_ns = packet.sent_ns;
     in_run = true;
     run_ns = std::max(run_ns, packet.sent_ns - run_start_ns);
     lose(loss_scan_, sink);
   }
+  if (lost_bytes != 0) reorder_.on_lost(newest, sent_.next());
   if (mtu_.detect_black_hole(now_ns, sent_.next())) {
     ++counters_.mtu_black_holes;
     lost_bytes -= lost_large_bytes;
@@ -264,6 +263,7 @@ void Stream::lose_all(SentSink& sink) noexcept {
   for (PacketNumber number = std::max(loss_scan_, sent_.base()); number < sent_.next(); ++number) {
     if (sent_[number].state != SentState::kOutstanding) continue;
     settle_lost(number);
+    sent_[number].abandoned = true;
     sink.on_packet_abandoned(sent_[number]);
   }
   loss_scan_ = sent_.next();
@@ -274,7 +274,14 @@ void Stream::leave_path(SentSink& sink) noexcept {
   state_ = next_state(state_, StreamEvent::kFail);
   lose_all(sink);
   ++counters_.deaths;
+  take_path();
+}
+
+// Another 5-tuple from the next packet on.  How the last path reordered says nothing of it.
+void Stream::take_path() noexcept {
   ++path_;
+  path_first_ = sent_.next();
+  reorder_.reset();
 }
 
 void Stream::fail(std::uint64_t now_ns, SentSink& sink) noexcept {
@@ -299,7 +306,7 @@ void Stream::try_next_path(std::uint64_t now_ns, SentSink& sink) noexcept {
 
 void Stream::open(bool elsewhere) noexcept {
   if (state_ == StreamState::kIdle) {
-    if (elsewhere && sent_.next() != 0) ++path_;
+    if (elsewhere && sent_.next() != 0) take_path();
     pto_count_ = 0;
     probe_due_ns_ = 0;
     probe_interval_ns_ = kProbeMinNs;

@@ -31,6 +31,7 @@
 #include "dataplane/transport/ecn_validator.h"
 #include "dataplane/transport/ids.h"
 #include "dataplane/transport/path_mtu.h"
+#include "dataplane/transport/reorder_window.h"
 #include "dataplane/transport/rtt.h"
 #include "dataplane/transport/sent_map.h"
 
@@ -219,6 +220,7 @@ class Stream {
 
   // --- State ---------------------------------------------------------------------------------------------------------
   [[nodiscard]] const RttEstimator& rtt() const noexcept { return rtt_; }
+  [[nodiscard]] const ReorderWindow& reordering() const noexcept { return reorder_; }
   [[nodiscard]] const CongestionGroup& group() const noexcept { return group_; }
   [[nodiscard]] const CongestionControl& congestion() const noexcept { return group_.control(); }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept { return in_flight_bytes_; }
@@ -244,6 +246,7 @@ class Stream {
   void settle_lost(PacketNumber number) noexcept;
   void lose_all(SentSink& sink) noexcept;
   void end_if_settled() noexcept;
+  void take_path() noexcept;
   void leave_path(SentSink& sink) noexcept;
   void try_next_path(std::uint64_t now_ns, SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;
@@ -273,9 +276,8 @@ class Stream {
   bool any_acked_ = false;
   PacketNumber loss_scan_ = 0;  // no packet below is outstanding
 
-  // Adaptive reordering tolerance (RFC 8985's idea within RFC 9002 §6.1): grown by spurious losses.
-  std::uint64_t reorder_packets_ = 3;       // kPacketThreshold
-  std::uint64_t reorder_rtt_eighths_ = 9;   // kTimeThreshold = 9/8
+  ReorderWindow reorder_;
+  PacketNumber path_first_ = 0;  // the first packet of this path
 
   std::uint64_t loss_time_ns_ = kNever;
   std::uint64_t last_eliciting_sent_ns_ = 0;

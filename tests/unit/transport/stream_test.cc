@@ -145,6 +145,120 @@ TEST(stream, spurious_loss_is_undone_and_tolerance_grows) {
   EXPECT_EQ(b.lost.size(), 1U);
 }
 
+// The stream has measured a round trip of 100 ms, then its path failed: its next ping is due at the time returned.
+std::uint64_t fail_path(Bench& b) {
+  b.send(kNsPerSec);
+  EXPECT_TRUE(b.ack(kNsPerSec + 100 * kMs, {{.first = 0, .last = 0}}));
+  b.stream.fail(2 * kNsPerSec, b);
+  return 2 * kNsPerSec;
+}
+
+// A flight of ten, sent at `sent_ns`: the first seven are declared lost after a round trip of 50 ms and come 20 ms later.
+void reorder_flight(Bench& b, std::uint64_t sent_ns) {
+  const PacketNumber first = b.stream.next_number();
+  b.send(sent_ns, 10);
+  ASSERT_TRUE(b.ack(sent_ns + 50 * kMs, {{.first = first + 7, .last = first + 9}}));
+  if (b.stream.timer_ns() != kNever) b.stream.on_time(b.stream.timer_ns(), b);
+  ASSERT_TRUE(b.ack(sent_ns + 120 * kMs, {{.first = first, .last = first + 9}}));
+}
+
+// A flight of which only the first is lost.
+void lose_one(Bench& b, std::uint64_t sent_ns) {
+  const std::uint64_t lost = b.stream.counters().packets_lost;
+  const PacketNumber first = b.stream.next_number();
+  b.send(sent_ns, 100);
+  ASSERT_TRUE(b.ack(sent_ns + 50 * kMs, {{.first = first + 1, .last = first + 99}}));
+  while (b.stream.timer_ns() != kNever) b.stream.on_time(b.stream.timer_ns(), b);
+  ASSERT_EQ(b.stream.counters().packets_lost, lost + 1);
+}
+
+TEST(stream, tolerance_in_time_grows_by_one_step_a_round_trip) {
+  Bench b;
+  for (std::uint64_t i = 1; i <= 9; ++i) {
+    reorder_flight(b, i * kNsPerSec);
+    ASSERT_EQ(b.stream.counters().losses_spurious, 7 * i);
+    EXPECT_EQ(b.stream.reordering().rtt_eighths(),
+              std::min(ReorderWindow::kRttEighthsMin + i, std::uint64_t{ReorderWindow::kRttEighthsMax}));
+  }
+  EXPECT_EQ(b.stream.reordering().packets(), 10U);
+}
+
+TEST(stream, tolerance_shrinks_after_sixteen_recoveries_without_a_spurious_loss) {
+  Bench b;
+  reorder_flight(b, kNsPerSec);
+  std::uint64_t now_ns = 2 * kNsPerSec;
+  const auto recoveries = [&](std::uint32_t count) {
+    for (; count > 0; --count, now_ns += kNsPerSec) lose_one(b, now_ns);
+  };
+  recoveries(10);
+  const PacketNumber next = b.stream.next_number();
+  ASSERT_TRUE(b.ack(now_ns - kNsPerSec + 60 * kMs, {{.first = next - 100, .last = next - 1}}));
+  ASSERT_EQ(b.stream.counters().losses_spurious, 8U) << "the count begins anew";
+  recoveries(15);
+  EXPECT_TRUE(b.stream.reordering().seen());
+  EXPECT_EQ(b.stream.reordering().packets(), 100U);
+  EXPECT_GT(b.stream.reordering().rtt_eighths(), ReorderWindow::kRttEighthsMin);
+  recoveries(1);
+  EXPECT_FALSE(b.stream.reordering().seen());
+  EXPECT_EQ(b.stream.reordering().packets(), ReorderWindow::kPacketsMin);
+  EXPECT_EQ(b.stream.reordering().rtt_eighths(), ReorderWindow::kRttEighthsMin);
+}
+
+TEST(stream, losses_of_one_flight_are_one_recovery) {
+  Bench b;
+  reorder_flight(b, kNsPerSec);
+  const PacketNumber first = b.stream.next_number();
+  b.send(2 * kNsPerSec, 400);
+  for (PacketNumber i = 0; i < 40; ++i) {  // one in ten lost, found one after the other
+    ASSERT_TRUE(b.ack(2 * kNsPerSec + 90 * kMs + i * kMs / 10, {{.first = first + 10 * i + 1, .last = first + 10 * i + 9}}));
+  }
+  EXPECT_GE(b.stream.counters().packets_lost, 40U);
+  EXPECT_TRUE(b.stream.reordering().seen());
+}
+
+TEST(stream, another_path_is_not_judged_by_how_the_last_one_reordered) {
+  for (const bool fails : {true, false}) {
+    Bench b;
+    reorder_flight(b, kNsPerSec);
+    ASSERT_TRUE(b.stream.reordering().seen());
+    const PacketNumber first = b.stream.next_number();
+    b.send(2 * kNsPerSec, 10);
+    ASSERT_TRUE(b.ack(2 * kNsPerSec + 50 * kMs, {{.first = first + 9, .last = first + 9}}));
+    if (fails) {
+      b.stream.fail(2 * kNsPerSec + 60 * kMs, b);
+    } else {
+      b.stream.close(b);
+      while (b.stream.state() == StreamState::kClosing) b.stream.on_time(b.stream.timer_ns(), b);
+      b.stream.open(true);
+    }
+    ASSERT_EQ(b.stream.path(), 1);
+    ASSERT_EQ(b.stream.state(), StreamState::kProbing);
+    EXPECT_FALSE(b.stream.reordering().seen());
+    EXPECT_EQ(b.stream.reordering().packets(), ReorderWindow::kPacketsMin);
+    EXPECT_EQ(b.stream.reordering().rtt_eighths(), ReorderWindow::kRttEighthsMin);
+    const std::uint64_t undone = b.notes->spurious;
+    const std::uint64_t spurious = b.stream.counters().losses_spurious;
+    ASSERT_TRUE(b.ack(2 * kNsPerSec + 130 * kMs, {{.first = first, .last = first + 9}}));
+    EXPECT_EQ(b.stream.counters().losses_spurious, spurious + 9) << "none was lost";
+    EXPECT_FALSE(b.stream.reordering().seen());
+    if (fails) {
+      EXPECT_EQ(b.notes->spurious, undone) << "nor had congestion control heard that they were";
+    }
+  }
+}
+
+TEST(stream, what_a_closed_stream_abandoned_is_no_reordering) {
+  Bench b;
+  fail_path(b);
+  b.send(2 * kNsPerSec, 5);
+  b.stream.close(b);
+  b.stream.open();
+  ASSERT_EQ(b.stream.path(), 1);
+  ASSERT_TRUE(b.ack(3 * kNsPerSec, {{.first = 1, .last = 5}}));
+  EXPECT_EQ(b.stream.counters().losses_spurious, 5U);
+  EXPECT_FALSE(b.stream.reordering().seen());
+}
+
 TEST(stream, persistent_congestion_is_declared) {
   Bench b;
   b.send(kNsPerSec);
@@ -197,7 +311,10 @@ TEST(stream, acks_of_what_is_older_than_remembered_are_not_looked_at) {
   const std::uint64_t now_ns = kNsPerSec + 50 * kMs;
   for (PacketNumber i = 0; i < kRuns; ++i) ASSERT_TRUE(b.ack(now_ns, {{.first = kOld + 2 * i, .last = kOld + 2 * i}}));
   ASSERT_EQ(b.acked.size(), kRuns);
-  const auto all_below = [&](PacketNumber number) { return b.ack(now_ns, {{.first = kOld + 2 * kRuns - 2, .last = kOld + 2 * kRuns - 2}, {.first = 0, .last = number}}); };
+  const auto all_below = [&](PacketNumber number) {
+    constexpr PacketNumber kNewest = kOld + 2 * kRuns - 2;
+    return b.ack(now_ns, {{.first = kNewest, .last = kNewest}, {.first = 0, .last = number}});
+  };
   ASSERT_TRUE(all_below(kOld - 2));
   EXPECT_EQ(b.acked.size(), kRuns);
   ASSERT_TRUE(b.ack(now_ns, {{.first = kOld + 100, .last = kOld + 102}}));  // two runs become one
@@ -331,14 +448,6 @@ TEST(stream, is_dead_only_while_others_of_its_group_get_through) {
   EXPECT_GT(b.stream.probe_due_ns(), now_ns + 60 * kMs);
   ASSERT_TRUE(b.ack(now_ns + 110 * kMs, {{.first = 16, .last = 16}}));
   EXPECT_EQ(b.stream.state(), StreamState::kActive);
-}
-
-// The stream has measured a round trip of 100 ms, then its path failed: its next ping is due at the time returned.
-std::uint64_t fail_path(Bench& b) {
-  b.send(kNsPerSec);
-  EXPECT_TRUE(b.ack(kNsPerSec + 100 * kMs, {{.first = 0, .last = 0}}));
-  b.stream.fail(2 * kNsPerSec, b);
-  return 2 * kNsPerSec;
 }
 
 TEST(stream, a_ping_without_an_answer_is_lost_and_the_next_goes_another_way) {
