@@ -3,13 +3,15 @@
 // come from its congestion group.  It knows packets and what they carried, not frames: what is settled it tells the lane
 // through SentSink, and the lane may repair it on any stream.
 //
-//               open()                 first ACK                    close()
-//     kIdle ─────────────▶ kProbing ─────────────▶ kActive ───────────────────▶ kClosing
-//       ▲                    ▲    │ close()          │ fail()                      │
-//       │                    │    └──▶ kIdle         │ nothing acknowledged for    │ all settled, or fail()
-//       │                    └───────────────────────┘ kDeadPtos PTOs while other  │
-//       │                       a new path, and wait   streams get through         │
-//       └──────────────────────────────────────────────────────────────────────────┘
+//              open()                first ACK              close()
+//     kIdle ────────────▶ kProbing ────────────▶ kActive ────────────▶ kClosing
+//       ▲                   │   ▲                 │   ▲      open()      │   │
+//       │     close()       │   │     fail()      │   └──────────────────┘   │ all settled, or fail()
+//       ├───────────────────┘   └─────────────────┘                          │
+//       └────────────────────────────────────────────────────────────────────┘
+//
+// A stream fails when nothing is acknowledged for kDeadPtos PTOs while other streams get through; a probing one, which goes on
+// probing, when its pings go unanswered.
 //
 // Only active streams carry anything but pings.  A probing one sends a ping now and then; an answer makes it active, and
 // without one it takes another source port: another path where routers choose by 5-tuple.  A failed one does so too, and has

@@ -345,8 +345,10 @@ TEST(stream, life_follows_its_table) {
   using enum StreamState;
   EXPECT_EQ(next_state(kIdle, StreamEvent::kOpen), kProbing);
   EXPECT_EQ(next_state(kProbing, StreamEvent::kAcked), kActive);
+  EXPECT_EQ(next_state(kProbing, StreamEvent::kFail), kProbing);
   EXPECT_EQ(next_state(kActive, StreamEvent::kFail), kProbing);
   EXPECT_EQ(next_state(kActive, StreamEvent::kClose), kClosing);
+  EXPECT_EQ(next_state(kClosing, StreamEvent::kOpen), kActive);
   EXPECT_EQ(next_state(kClosing, StreamEvent::kSettled), kIdle);
   EXPECT_EQ(next_state(kClosing, StreamEvent::kFail), kIdle);
   EXPECT_EQ(next_state(kProbing, StreamEvent::kClose), kIdle);
