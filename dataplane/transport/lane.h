@@ -123,7 +123,6 @@ struct LaneCounters {
   std::uint64_t data_bytes_sent = 0;      // in DATA chunks, repairs included
   std::uint64_t repair_bytes_sent = 0;    // sent again
   std::uint64_t data_bytes_duplicate = 0; // received more than once
-  std::uint64_t rx_no_room = 0;           // packets dropped because a frame had too many holes or no slot
   std::uint64_t acks_sent = 0;
   std::uint64_t parity_packets_sent = 0;     // copies of frames of one packet included; in no other counter of data
   std::uint64_t parity_bytes_sent = 0;

@@ -163,7 +163,7 @@ DropReason Lane::take_data(std::uint64_t now_ns, Received& packet) noexcept {
   packet.ack_eliciting = true;
 
   Flow* flow = nullptr;
-  if (!flow_of_peer(static_cast<FlowId>(data->flow.value()), flow)) return DropReason::kOverCredit;
+  if (!flow_of_peer(static_cast<FlowId>(data->flow.value()), flow)) return DropReason::kNoRoom;
   if (flow == nullptr || flow->state != FlowState::kOpen) return DropReason::kNone;  // over already: the rest is late
   const std::uint32_t frame_bytes = data->frame_bytes;
   if (frame_bytes == 0 || frame_bytes > wire::kFrameBytesMax || data->offset + length > frame_bytes) {
@@ -180,7 +180,7 @@ DropReason Lane::take_parity(std::uint64_t now_ns, Received& packet) noexcept {
   packet.ack_eliciting = true;
 
   Flow* flow = nullptr;
-  if (!flow_of_peer(static_cast<FlowId>(parity->flow.value()), flow)) return DropReason::kOverCredit;
+  if (!flow_of_peer(static_cast<FlowId>(parity->flow.value()), flow)) return DropReason::kNoRoom;
   if (flow == nullptr || flow->state != FlowState::kOpen) return DropReason::kNone;
   return store_parity(now_ns, *flow, *parity, bytes);
 }
@@ -244,8 +244,7 @@ DropReason Lane::rx_frame_for(std::uint64_t now_ns, Flow& flow, FrameSeq seq, st
     if (slot == kNoSlot || !rx_cells_.allocate(rx_frames_[slot].body, frame_bytes)) {
       // Frames of ended flows still lent to the codec can take what was promised; the peer repairs this one.
       if (slot != kNoSlot) rx_frames_.put(slot);
-      ++counters_.rx_no_room;
-      return DropReason::kOverCredit;
+      return DropReason::kNoRoom;
     }
     RxFrame& frame = rx_frames_[slot];
     frame.flow = flow.id;
@@ -272,10 +271,7 @@ DropReason Lane::store(std::uint64_t now_ns, Flow& flow, FrameSeq seq, std::uint
   RxFrame& frame = rx_frames_[slot];
   std::uint32_t added = 0;
   const auto end = static_cast<std::uint32_t>(offset + bytes.size());
-  if (frame.received.insert(offset, end, added) == FrameRanges::Inserted::kFull) {
-    ++counters_.rx_no_room;
-    return DropReason::kBadFrame;
-  }
+  if (frame.received.insert(offset, end, added) == FrameRanges::Inserted::kFull) return DropReason::kNoRoom;
   counters_.data_bytes_duplicate += bytes.size() - added;
   if (added == 0) return DropReason::kNone;
   frame.body.write(offset, bytes);

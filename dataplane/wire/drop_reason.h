@@ -24,6 +24,7 @@ enum class DropReason : std::uint8_t {
   kBadAck,          // acknowledges what was never sent
   kBadFrame,        // frame sizes or ranges that contradict the limits or each other
   kOverCredit,      // more than was granted
+  kNoRoom,          // within what was granted, but there is no place for it now; the peer repairs it
   kUnknownPeer,     // a hello from an address that is not configured
   kBadHello,        // a hello that contradicts its own limits
   kCount,
@@ -34,7 +35,8 @@ inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason:
 [[nodiscard]] constexpr const char* drop_reason_name(DropReason reason) noexcept {
   constexpr std::array<const char*, kDropReasons> names = {
       "none",          "truncated",  "oversized", "wrong_version", "unknown_type",    "wrong_session", "wrong_stream", "bad_seal",
-      "duplicate",     "too_old",    "malformed_chunk", "bad_ack", "bad_frame",       "over_credit",   "unknown_peer", "bad_hello"};
+      "duplicate",     "too_old",    "malformed_chunk", "bad_ack", "bad_frame",       "over_credit",   "no_room",      "unknown_peer",
+      "bad_hello"};
   const auto index = static_cast<std::size_t>(reason);
   return index < names.size() ? names[index] : "unknown";
 }

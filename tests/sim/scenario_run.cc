@@ -187,7 +187,7 @@ struct Run {
     if (any_reset()) return;
     equal(out.frames_sent, in.frames_received, "frames acknowledged and handed up");
     equal(out.data_bytes_sent - out.repair_bytes_sent, out.frame_bytes_sent, "data bytes sent first and frame bytes");
-    if (in.rx_no_room == 0)
+    if (in.drops[static_cast<std::size_t>(wire::DropReason::kNoRoom)] == 0)
       require(in.frame_bytes_received + in.data_bytes_duplicate <= out.data_bytes_sent + out.parity_bytes_sent,
               "data bytes received and sent");
     require(in.parity_packets_received <= out.parity_packets_sent, "parity received and sent");
@@ -214,8 +214,10 @@ struct Run {
     }
     const auto damaged = counters.drops[static_cast<std::size_t>(DropReason::kBadSeal)];
     require(damaged <= 2 * world.pipe(1 - at).counters().corrupted, "more damaged datagrams than the path damaged");
-    if (!any_reset())
-      equal(counters.drops[static_cast<std::size_t>(DropReason::kOverCredit)], 0, "over credit, by an honest peer");
+    if (any_reset()) return;
+    for (const DropReason reason : {DropReason::kBadFrame, DropReason::kOverCredit}) {
+      equal(counters.drops[static_cast<std::size_t>(reason)], 0, wire::drop_reason_name(reason));
+    }
   }
 
   void check_end() {

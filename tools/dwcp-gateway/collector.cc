@@ -94,14 +94,11 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
   for (std::size_t i = 1; i < inet::kDropReasons; ++i) {
     out.drops.push_back({"inet_" + std::string(inet::info_of(static_cast<inet::DropReason>(i)).name), report.inet_drops.counts[i]});
   }
-  std::uint64_t no_room = 0;
   for (std::uint32_t i = 0; i < report.neighbours; ++i) {
     const NeighbourReport& n = report.neighbour[i];
     out.neighbours.push_back(
         {.address = n.address.text(), .mac = n.resolved ? inet::mac_text(n.mac) : "", .state = neighbour_state(n.state)});
   }
-  for (const LaneReport& lane : std::span(report.lane).first(report.lanes)) no_room += lane.lane.rx_no_room;
-  out.drops.push_back({"lane_no_room", no_room});
   out.drops.push_back({"control_ring_full", report.control_ring_full});
   out.drops.push_back({"edge_no_slot", edge_.counters().rejected.get()});
   GatewaySnapshot& gateway = out.gateway;

@@ -125,8 +125,7 @@ TEST(lane_hostile, more_pieces_than_are_remembered) {
   for (std::uint32_t i = 0; i < kFramePieces; ++i) {
     ASSERT_EQ(solo.give(solo.packet().data(2, 0, 5000, 2 * i, 1)), DropReason::kNone);
   }
-  EXPECT_EQ(solo.give(solo.packet().data(2, 0, 5000, 4500, 1)), DropReason::kBadFrame);
-  EXPECT_EQ(solo.lane.counters().rx_no_room, 1U);
+  EXPECT_EQ(solo.give(solo.packet().data(2, 0, 5000, 4500, 1)), DropReason::kNoRoom);
   EXPECT_EQ(solo.lane.flows_open(), 1U);  // an honest peer can come here, on a bad day
   EXPECT_EQ(solo.give(solo.packet().data(2, 0, 5000, 0, 5000)), DropReason::kNone);
   EXPECT_EQ(solo.events().size(), 1U);
@@ -150,9 +149,33 @@ TEST(lane_hostile, too_many_flows) {
   for (std::uint32_t i = 1; i <= places; ++i)
     ASSERT_EQ(solo.give(solo.packet().data(2 * i, 0, 10, 0, 5)), DropReason::kNone);
   const auto more = static_cast<std::uint32_t>(2 * places + 2);
-  EXPECT_EQ(solo.give(solo.packet().data(more, 0, 10, 0, 5)), DropReason::kOverCredit);
+  EXPECT_EQ(solo.give(solo.packet().data(more, 0, 10, 0, 5)), DropReason::kNoRoom);
+  EXPECT_EQ(solo.give(solo.packet().parity(more, 0, 5000, 1000, 0)), DropReason::kNoRoom);
   EXPECT_EQ(solo.lane.flows_open(), places);
   EXPECT_TRUE(solo.lane.open_flow().has_value()) << "the peer cannot take our places";
+  solo.expect_drains();
+}
+
+// Frames of flows that are over and that the codec still holds take the place of what a new flow was granted.
+TEST(lane_hostile, no_room_while_the_arena_is_lent) {
+  SoloLane solo;
+  std::vector<std::uint32_t> lent;
+  std::uint32_t flow = 2;
+  for (; solo.lane.rx_free_bytes() >= wire::kFrameBytesMax; flow += 2) {
+    for (std::uint32_t at = 0; at < wire::kFrameBytesMax; at += 8192) {
+      const auto length = static_cast<std::uint16_t>(std::min<std::size_t>(8192, wire::kFrameBytesMax - at));
+      ASSERT_EQ(solo.give(solo.packet().data(flow, 0, wire::kFrameBytesMax, at, length)), DropReason::kNone);
+    }
+    ASSERT_EQ(solo.give(solo.packet().reset(flow, 1)), DropReason::kNone);
+    for (const LaneEvent& event : solo.events()) {
+      if (event.kind == LaneEventKind::kFrameReceived) lent.push_back(event.rx_slot);
+    }
+  }
+  EXPECT_EQ(solo.give(solo.packet().data(flow, 0, wire::kFrameBytesMax, 0, 1)), DropReason::kNoRoom);
+  EXPECT_EQ(solo.lane.counters().drops[static_cast<std::size_t>(DropReason::kNoRoom)], 1U);
+  EXPECT_EQ(solo.lane.flows_open(), 1U) << "the peer did nothing wrong";
+  for (const std::uint32_t slot : lent) solo.lane.consume(solo.now_ns, slot);
+  EXPECT_EQ(solo.give(solo.packet().data(flow, 0, wire::kFrameBytesMax, 0, 1)), DropReason::kNone);
   solo.expect_drains();
 }
 
