@@ -30,8 +30,8 @@ _SAMPLE_EVERY_S = 0.5
 
 def add_arguments(parser):
     link.add_arguments(parser, link.LinkSpec(rate_mbps=100, rtt_ms=50, loss=0))
-    parser.add_argument("--seconds", type=float, default=40, metavar="S", help="of each cell (default %(default)s)")
-    parser.add_argument("--warm", type=int, default=15, metavar="S", help="of them not counted (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60, metavar="S", help="of each cell (default %(default)s)")
+    parser.add_argument("--warm", type=int, default=30, metavar="S", help="of them not counted (default %(default)s)")
     parser.add_argument("--flows", type=lambda text: tuple(int(part) for part in text.split(",")), default=(1, 4, 8),
                         metavar="N,N", help="of kernel TCP (default 1,4,8)")
     parser.add_argument("--congestion", type=lambda text: tuple(text.split(",")), default=("cubic", "bbr"),
