@@ -35,7 +35,7 @@ constexpr double kShortPathShareMin = 0.2;
 constexpr double kShortPathShareMax = 3;
 constexpr double kBbrMeanMin = 0.67;  // geometric
 constexpr double kBbrMeanMax = 1.5;
-constexpr double kOwnQueueMax = 0.2;  // by ourselves
+constexpr double kOwnQueueMax = 0.1;  // by ourselves
 // What we add, mean over time, to a queue that holds one BDP at the most.  One BBRv1 flow alone keeps it all but empty.
 constexpr double kQueueAddedMax = 0.25;
 constexpr double kBbrQueueAddedMax = 0.85;
