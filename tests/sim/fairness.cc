@@ -28,8 +28,9 @@ namespace {
 
 constexpr double kShareMin = 0.5;
 constexpr double kShareMax = 2;
-// Flows of BBRv1 have no even share that they return to: shares beside them drift about.  On short paths their ProbeRTT of 200 ms outlasts the ten rounds that
-// they remember their bandwidth for, ours among them, and whoever comes back first grows at the others' cost.
+// Flows of BBRv1 have no even share that they return to: shares beside them drift about.  On short paths their ProbeRTT of
+// 200 ms outlasts the ten rounds that they remember their bandwidth for, ours among them, and whoever comes back first grows
+// at the others' cost.
 constexpr double kBbrShareMin = 0.4;
 constexpr double kShortPathMs = 30;
 constexpr double kShortPathShareMin = 0.2;
