@@ -124,6 +124,7 @@ void Bbr::on_ack(const AckSample& sample) noexcept {
 void Bbr::on_lost(const AckSample& sample) noexcept {
   round_lost_ += sample.lost_bytes;
   resume_.on_lost(sample.lost_bytes);
+  // Behind what queue they were lost, the last ACK told.
   AckSample judged = last_;
   judged.now_ns = sample.now_ns;
   judged.acked_bytes = 0;
@@ -272,7 +273,8 @@ void Bbr::check_fallen_rate(const AckSample& sample) noexcept {
   const bool silent = elapsed_ns > 2 * spell_ns;  // an outage says nothing of the rate
   // The first estimate of a fallen rate has some of the old one in it: while it drains it is corrected.
   const double much = state_ == State::kDrain ? 0.75 : 0.5;
-  const bool slow = !silent && !path_step_.pending() && !sample.app_limited && sample.smoothed_rtt_ns > 2 * min_rtt_ns_ && rate < scaled(much, bandwidth());
+  const bool behind_queue = !path_step_.pending() && sample.smoothed_rtt_ns > 2 * min_rtt_ns_;
+  const bool slow = !silent && !sample.app_limited && behind_queue && rate < scaled(much, bandwidth());
   spell_start_ns_ = sample.now_ns;
   spell_bytes_ = 0;
   slow_spells_ = slow ? slow_spells_ + 1 : 0;
@@ -458,7 +460,9 @@ void Bbr::set_window_and_pacing(const AckSample& sample) noexcept {
   } else {
     window_ = std::max(grown_in_startup(sample), initial_bdp_bytes());
   }
-  if (state_ != State::kStartup) window_ = std::min({window_, loss_bound_.in_flight_max(sample.now_ns), marked_max_, ecn_.bytes()});
+  if (state_ != State::kStartup) {
+    window_ = std::min({window_, loss_bound_.in_flight_max(sample.now_ns), marked_max_, ecn_.bytes()});
+  }
   if (state_ == State::kProbeRtt) {
     // Among BBR flows that keep a queue the path shows only when all of them let it drain, and they do together.
     const bool crowded = loss_bound_.contested() && !loss_bound_.yielding();

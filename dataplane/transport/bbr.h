@@ -72,6 +72,7 @@ class Bbr final : public CongestionControl {
 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] double ambient_loss() const noexcept { return loss_bound_.ambient_loss(); }
+  [[nodiscard]] const LossBound& loss_bound() const noexcept { return loss_bound_; }
   [[nodiscard]] const EcnBound& ecn() const noexcept { return ecn_; }
   [[nodiscard]] std::uint64_t min_rtt_ns() const noexcept { return min_rtt_ns_; }
   [[nodiscard]] const CarefulResume& resume() const noexcept { return resume_; }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "tests/sim/lane_pair.h"
+#include "tests/sim/statistics.h"
 #include "tests/sim/tcp_bbr.h"
 #include "tests/sim/tcp_cubic.h"
 #include "tests/sim/tcp_flow.h"
@@ -131,16 +132,6 @@ PairSetup setup_for(const Cell& cell, std::uint64_t seed) {
 std::unique_ptr<TcpControl> control(const std::string& kind, std::uint64_t seed) {
   if (kind == "bbr") return std::make_unique<TcpBbr>(seed);
   return std::make_unique<TcpCubic>();
-}
-
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
-}
-
-double mean(const std::vector<double>& values) {
-  return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 class Race {

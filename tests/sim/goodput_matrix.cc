@@ -10,11 +10,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "tests/sim/matrix_cells.h"
+#include "tests/sim/statistics.h"
 
 namespace dwcp::sim {
 namespace {
@@ -26,16 +26,6 @@ struct Figures {
   double queue_p90 = 0;
   double extra = 0;
 };
-
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
-}
-
-double mean(const std::vector<double>& values) {
-  return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
 
 Figures measure(const Cell& cell) {
   const CellTimes t = matrix_times(cell);

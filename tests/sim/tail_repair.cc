@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/sim/lane_pair.h"
+#include "tests/sim/statistics.h"
 
 namespace dwcp::sim {
 namespace {
@@ -42,11 +43,6 @@ struct Figures {
   std::uint64_t again_bytes = 0;
   std::uint64_t recovered = 0;  // frames, by parity
 };
-
-double percentile(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
-}
 
 PairSetup setup_for(const Cell& cell, bool repair, std::uint64_t seed) {
   PairSetup setup;

@@ -161,6 +161,37 @@ TEST(bbr, loss_with_a_queue_bounds_what_is_in_flight) {
   EXPECT_LT(congested.window_bytes(), clean.window_bytes() * 3 / 4);
 }
 
+// Losses that time finds, without an ACK, hold back what is in flight as others do.
+TEST(bbr, loss_found_by_time_bounds_what_is_in_flight_too) {
+  const auto window_after = [](bool lost) {
+    Bbr bbr(config());
+    FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+    for (int i = 0; i < 40; ++i) path.round(bbr);
+    for (int i = 0; i < 5; ++i) path.floor_ns += 4 * kMs, path.round(bbr);  // others build a queue
+    const std::uint64_t in_flight = 7'000'000;
+    if (lost) bbr.on_lost({.now_ns = path.now_ns, .lost_bytes = 100 * 1472, .in_flight_bytes = in_flight});
+    bbr.on_ack({.now_ns = path.now_ns + kMs, .acked_bytes = 1472, .in_flight_bytes = in_flight, .delivered_bytes = path.delivered,
+                .rtt_ns = 70 * kMs, .smoothed_rtt_ns = 70 * kMs});
+    return bbr.window_bytes();
+  };
+  EXPECT_LE(window_after(true), 7'000'000U + 1472);
+  EXPECT_GT(window_after(false), 10'000'000U);
+}
+
+TEST(bbr, more_streams_do_not_make_it_forget_who_else_is_there) {
+  Bbr bbr(config());
+  FakePath path{.rate_bytes_per_sec = 125'000'000, .rtt_ns = 50 * kMs};
+  for (int i = 0; i < 40; ++i) path.round(bbr);
+  for (int i = 0; i < 5; ++i) path.floor_ns += 4 * kMs, path.round(bbr);
+  path.loss = 0.05;
+  while (bbr.state() != Bbr::State::kProbeBw || !bbr.loss_bound().contested()) {
+    ASSERT_LT(path.now_ns, 60 * kNsPerSec);
+    path.round(bbr);
+  }
+  bbr.on_streams_added(path.now_ns);
+  EXPECT_TRUE(bbr.loss_bound().contested());
+}
+
 TEST(bbr, startup_ends_within_a_round_of_marks) {
   Bbr bbr(config());
   FakePath path{.rate_bytes_per_sec = 1'250'000'000, .rtt_ns = 50 * kMs};
