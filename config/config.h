@@ -36,6 +36,8 @@ enum class Congestion : std::uint8_t { kBbr, kCubic, kNewReno };
 enum class StreamCoupling : std::uint8_t { kLink, kNone };
 enum class CodecLevel : std::uint8_t { kNone, kFast, kBalanced, kMax };
 enum class AdapterMode : std::uint8_t { kAuto, kOff };
+// In the order of kCipherNames of the schema; what they are is dataplane/wire/cipher.h.
+enum class CipherChoice : std::uint8_t { kAes128Gcm, kAes256Gcm, kChaCha20Poly1305 };
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
@@ -95,9 +97,24 @@ struct CodecConfig {
   bool operator==(const CodecConfig&) const = default;
 };
 
+struct SecurityConfig {
+  std::string certificate;            // PEM, ours and what leads to the CA
+  std::string private_key;            // PEM
+  std::string ca;                     // PEM bundle that signs peers' certificates
+  std::string crl;                    // PEM; empty: none
+  std::vector<CipherChoice> ciphers;  // the best first, each once, at least one
+  std::uint32_t rekey_gib = 0;        // of one direction under one key
+  std::uint32_t rekey_minutes = 0;
+  std::string user;                   // to run as after start; empty: stay who it is
+  bool seccomp = true;
+  bool operator==(const SecurityConfig&) const = default;
+};
+
 struct PeerConfig {
   std::string name;  // must be what the far gateway calls itself
   PeerEndpoint address;
+  std::string ca;        // PEM bundle that signs its certificate; empty: security.ca
+  std::string psk_file;  // a key shared with it, in place of certificates; empty: none
   bool operator==(const PeerConfig&) const = default;
 };
 
@@ -118,6 +135,7 @@ struct ServiceConfig {
 
 struct ControlConfig {
   std::string runtime_dir;  // absolute; empty: DPDK's own choice (see docs/CONFIG.md)
+  std::string group;        // may use the control sockets; empty: the process's own
   bool operator==(const ControlConfig&) const = default;
 };
 
@@ -135,6 +153,7 @@ struct Config {
   MemoryConfig memory;
   TransportConfig transport;
   CodecConfig codec;
+  SecurityConfig security;
   std::vector<PeerConfig> peers;          // in file order
   std::vector<ListenerConfig> listeners;  // in file order
   std::vector<ServiceConfig> services;    // in file order

@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, 3> kCongestionNames{"bbr", "cubic", "newr
 constexpr std::array<std::string_view, 2> kCouplingNames{"link", "none"};
 constexpr std::array<std::string_view, 4> kLevelNames{"none", "fast", "balanced", "max"};
 constexpr std::array<std::string_view, 2> kAdapterNames{"auto", "off"};
+constexpr std::array<std::string_view, 3> kCipherNames{"aes-128-gcm", "aes-256-gcm", "chacha20-poly1305"};
 constexpr std::array<std::string_view, 5> kLogLevelNames{"trace", "debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kLogFormatNames{"text", "json"};
 
@@ -39,6 +40,32 @@ std::string take_path(std::string& field, const std::string& text) {
   if (!text.empty() && text[0] != '/') return "the path is not absolute";
   if (text.find('\0') != std::string::npos) return "the path holds a zero byte";
   field = text;
+  return {};
+}
+
+// Names of users and groups as useradd takes them.
+std::string take_account(std::string& field, const std::string& text) {
+  const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; };
+  if (text.size() > 31) return "longer than 31 characters";
+  if (!std::all_of(text.begin(), text.end(), good)) return "not a name of an account";
+  field = text;
+  return {};
+}
+
+std::string take_ciphers(std::vector<CipherChoice>& field, const std::string& text) {
+  std::vector<CipherChoice> ciphers;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::string_view name = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    const auto found = std::find(kCipherNames.begin(), kCipherNames.end(), name);
+    if (found == kCipherNames.end()) return "no such cipher: \"" + std::string(name) + '"';
+    const auto cipher = static_cast<CipherChoice>(found - kCipherNames.begin());
+    if (std::find(ciphers.begin(), ciphers.end(), cipher) != ciphers.end()) return std::string(name) + " is named twice";
+    ciphers.push_back(cipher);
+  }
+  if (ciphers.empty()) return "no cipher is named, and nothing crosses a WAN in the clear";
+  field = std::move(ciphers);
   return {};
 }
 
@@ -101,6 +128,10 @@ constexpr SectionSpec kSections[] = {
     {"memory", false, "Data-path memory, reserved and touched at start; nothing grows later.", nullptr},
     {"transport", false, "The WAN side: streams, congestion control, pacing, time limits.", nullptr},
     {"codec", false, "What is done to a migration's bytes before they cross.", nullptr},
+    {"security", false,
+     "Who we are to peers, whom we trust, and how data is sealed. `dwcpctl pki` makes keys and certificates for those who "
+     "have none.",
+     nullptr},
     {"peer", true, "One far gateway.", [](Config& config) { config.peers.emplace_back(); }},
     {"listener", true,
      "Where a local hypervisor connects to migrate a VM away. Each listener leads to one service of one peer.",
@@ -330,6 +361,46 @@ const KeySpec kKeys[] = {
            "the same bytes in either case.",
            "Without it zero pages and re-sent pages cost their full size.", DWCP_PICK(codec.adapter, AdapterMode)),
 
+    text("security", "certificate", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+         "This gateway's certificate, PEM, then those that lead to the CA, if any. Its DNS name is gateway.name. Needed "
+         "unless every peer has a psk_file. Read again on SIGHUP and `dwcpctl reload`.",
+         "", DWCP_TEXT(take_path, security.certificate, value)),
+    text("security", "private_key", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+         "Its private key, PEM, without a passphrase. Must stay readable for security.user.", "",
+         DWCP_TEXT(take_path, security.private_key, value)),
+    text("security", "ca", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+         "The CA certificates, PEM, one of which must have signed a peer's certificate, unless the peer has a ca of its own.",
+         "", DWCP_TEXT(take_path, security.ca, value)),
+    text("security", "crl", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+         "Revocation lists, PEM. With one, every CA in use needs a list in it that has not expired.",
+         "Few sites run a CA that publishes lists; removing a peer works without.",
+         DWCP_TEXT(take_path, security.crl, value)),
+    text("security", "ciphers", Need::kOptional, "\"aes-128-gcm aes-256-gcm chacha20-poly1305\"",
+         "names from \"aes-128-gcm\", \"aes-256-gcm\" and \"chacha20-poly1305\", the best first, with a space between",
+         "The ciphers data packets may be sealed with. The gateway that answers a handshake takes its first one that the "
+         "other has too.",
+         "AES-128-GCM is the fastest where the CPU has AES instructions, as every x86 server has, and none of the three is "
+         "known to be weaker than the others in practice.",
+         DWCP_TEXT(take_ciphers, security.ciphers, value)),
+    integer("security", "rekey_gib", "GiB", "64", 1, 256,
+            "New keys are agreed on once this much went one way under the old ones.",
+            "AES-GCM is good for 2^36 blocks (1 TiB) at a forger's advantage of 2^-57 (RFC 9001 appendix B); at half of that "
+            "sending would stop. 64 GiB are 50 s at 10 Gb/s, far more than a handshake takes.",
+            DWCP_SET(security.rekey_gib, std::uint32_t)),
+    integer("security", "rekey_minutes", "minutes", "60", 1, 1440,
+            "New keys are agreed on at least this often.",
+            "Who steals a gateway's memory reads no more than the last hour of what was recorded; a handshake costs "
+            "milliseconds.",
+            DWCP_SET(security.rekey_minutes, std::uint32_t)),
+    text("security", "user", Need::kOptional, "\"\"", "the name of an account, or \"\"",
+         "The user to become once the port and the sockets are open; all capabilities are dropped. Empty: whoever started it, "
+         "with no capabilities.",
+         "The systemd unit starts it as dwcp already; a container has users of its own.",
+         DWCP_TEXT(take_account, security.user, value)),
+    boolean("security", "seccomp", "true",
+            "Once started, refuse system calls that this program does not make.",
+            "What a flaw in a parser can be used for ends at the data it already sees.", DWCP_FLAG(security.seccomp)),
+
     text("peer", "name", Need::kRequired, "", kNameForm, "What the far gateway calls itself in its gateway.name.", "",
          DWCP_TEXT(take_name, peers.back().name, value)),
     text("peer", "address", Need::kRequired, "", kHostForm, "Where it is. Without a port: port.udp_port.", "",
@@ -340,6 +411,15 @@ const KeySpec kKeys[] = {
            c.peers.back().address = *endpoint;
            return {};
          }),
+
+    text("peer", "ca", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+         "The CA certificates, PEM, one of which must have signed this peer's certificate. Empty: security.ca.",
+         "One CA for all gateways is the common case; peers of another site group may have another.",
+         DWCP_TEXT(take_path, peers.back().ca, value)),
+    text("peer", "psk_file", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+         "A file with a key shared with this peer alone, 64 hexadecimal digits (`dwcpctl pki psk`), in place of certificates.",
+         "Certificates can be revoked, and name one gateway each; a shared key suits two boxes of one owner.",
+         DWCP_TEXT(take_path, peers.back().psk_file, value)),
 
     text("listener", "name", Need::kRequired, "", kNameForm, "A name for logs and dwcpctl.", "",
          DWCP_TEXT(take_name, listeners.back().name, value)),
@@ -372,6 +452,11 @@ const KeySpec kKeys[] = {
            if (value.size() > kMax) return "longer than " + std::to_string(kMax) + ", so its socket would have no name";
            return take_path(c.control.runtime_dir, value);
          }),
+
+    text("control", "group", Need::kOptional, "\"\"", "the name of a group, or \"\"",
+         "Whose members may use the control sockets, beside root and the gateway's own user.",
+         "Those who may read a gateway's state and reload it are for the site to say.",
+         DWCP_TEXT(take_account, control.group, value)),
 
     choice("log", "level", "\"info\"", kLogLevelNames, "The least severity that is logged.",
            "State changes and faults; nothing per packet exists at any level.", DWCP_PICK(log.level, LogLevel)),
