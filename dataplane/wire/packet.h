@@ -20,6 +20,7 @@ inline constexpr std::uint8_t kVersion = 2;
 enum class PacketType : std::uint8_t {
   kData = 1,   // chunks of one stream of an established session
   kHello = 2,  // the exchange that establishes a session
+  kHandshake = 3,  // likewise, and new keys for it: dataplane/wire/handshake.h
 };
 
 [[nodiscard]] constexpr std::uint8_t type_byte(PacketType type) noexcept {
