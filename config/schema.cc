@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/assert.h"
+#include "config/name.h"
 
 namespace dwcp {
 namespace {
@@ -21,17 +22,11 @@ constexpr std::array<std::string_view, 3> kCipherNames{"aes-128-gcm", "aes-256-g
 constexpr std::array<std::string_view, 5> kLogLevelNames{"trace", "debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kLogFormatNames{"text", "json"};
 
-constexpr std::string_view kNameForm =
-    "a name of 1..32 characters: letters, digits, '.', '_', '-', beginning with a letter or digit";
 constexpr std::string_view kHostForm = "\"10.0.0.2\", \"10.0.0.2:PORT\", \"2001:db8::2\" or \"[2001:db8::2]:PORT\"";
 constexpr std::string_view kSocketForm = "\"tcp:ADDRESS:PORT\", \"tcp:[ADDRESS]:PORT\" or \"unix:/PATH\"";
 
 std::string take_name(std::string& field, const std::string& text) {
-  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
-  const auto rest = [&](char c) { return alnum(c) || c == '.' || c == '_' || c == '-'; };
-  if (text.empty()) return "the name is empty";
-  if (text.size() > 32) return "the name is longer than 32 characters";
-  if (!alnum(text[0]) || !std::all_of(text.begin(), text.end(), rest)) return "not a name";
+  if (auto fault = name_fault(text); !fault.empty()) return fault;
   field = text;
   return {};
 }
