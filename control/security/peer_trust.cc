@@ -3,6 +3,8 @@
 
 #include <openssl/err.h>
 
+#include <ctime>
+
 #include "control/security/certificate.h"
 
 namespace dwcp {

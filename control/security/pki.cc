@@ -4,6 +4,9 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
+#include <ctime>
+
 #include "control/security/certificate.h"
 #include "control/security/pem_file.h"
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// dwcpctl: asks a running gateway.  Exit codes: client.h.
+// dwcpctl: asks a running gateway, and makes keys and certificates.  Exit codes: client.h.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 
 #include "client.h"
+#include "pki_command.h"
 #include "report.h"
 
 namespace {
@@ -40,9 +41,10 @@ int run(const Report& report, const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  CLI::App app("Asks a running dwcp-gateway over its control socket.", "dwcpctl");
+  CLI::App app("Asks a running dwcp-gateway over its control socket; makes keys and certificates.", "dwcpctl");
   app.footer(
-      "Exit codes: 0 done, 1 the gateway failed to answer well, 2 usage, 3 no gateway runs, 4 timeout, 5 no rights.");
+      "Exit codes: 0 done, 1 it failed, or the gateway did not answer well, 2 usage, 3 no gateway runs, 4 timeout, 5 no "
+      "rights.");
   app.require_subcommand(1);
   Options options;
   const Report* chosen = nullptr;
@@ -51,6 +53,7 @@ int main(int argc, char** argv) try {
     command->fallthrough();  // options may stand after the command too
     command->callback([&chosen, &report] { chosen = &report; });
   }
+  PkiCommand pki(app);
   auto* gateway =
       app.add_option("--gateway", options.target.gateway, "The gateway's name (gateway.name in its config)");
   auto* prefix = app.add_option("--file-prefix", options.target.file_prefix, "The gateway's EAL --file-prefix");
@@ -65,6 +68,7 @@ int main(int argc, char** argv) try {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? static_cast<int>(Exit::kOk) : static_cast<int>(Exit::kUsage);
   }
+  if (pki.chosen()) return static_cast<int>(pki.run());
   return run(*chosen, options);
 } catch (const std::exception& exception) {
   std::fprintf(stderr, "dwcpctl: %s\n", exception.what());
