@@ -14,6 +14,7 @@
 //   I2 every listener's peer is in peers; no two listeners overlap
 //   I3 port.ipv4 or port.ipv6 is set; every peer's family is; every peer is on-link or the family's gateway is set
 //   I4 window_mib <= memory.rx_mib; 3 * keepalive <= session_timeout
+//   I5 certificate, private_key and ca are set where a peer has no psk_file (and no ca of its own)
 //
 // Read on the control thread at start; any thread may hold a copy.
 #pragma once

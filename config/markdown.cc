@@ -26,6 +26,11 @@ name = "site-a"
 [port]
 ipv4 = "10.0.0.1/24"
 
+[security]              # dwcpctl pki init, dwcpctl pki issue site-a
+certificate = "/etc/dwcp/site-a.crt"
+private_key = "/etc/dwcp/site-a.key"
+ca = "/etc/dwcp/ca.crt"
+
 [[peer]]
 name = "site-b"
 address = "10.0.0.2"

@@ -150,6 +150,29 @@ void check_transport(Reader& reader) {
   }
 }
 
+// I5
+void check_security(Reader& reader) {
+  const SecurityConfig& security = reader.config().security;
+  const auto& peers = reader.config().peers;
+  const auto need = [&](const std::string& key, const std::string& value, const PeerConfig& peer) {
+    if (!value.empty() || !reader.sound(key)) return;
+    reader.fail(key, "missing, and peer \"" + peer.name + "\" has no psk_file",
+                "make certificates with dwcpctl pki, or a key for this peer with dwcpctl pki psk");
+  };
+  const auto certified = [&](std::size_t i) { return peers[i].psk_file.empty() && reader.sound(entry("peer", i, "psk_file")); };
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    if (!certified(i)) continue;
+    need("security.certificate", security.certificate, peers[i]);
+    need("security.private_key", security.private_key, peers[i]);
+    break;
+  }
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    if (!certified(i) || !peers[i].ca.empty() || !reader.sound(entry("peer", i, "ca"))) continue;
+    need("security.ca", security.ca, peers[i]);
+    break;
+  }
+}
+
 }  // namespace
 
 void check_rules(Reader& reader) {
@@ -165,6 +188,7 @@ void check_rules(Reader& reader) {
   check_listeners(reader);
   check_addresses(reader);
   check_transport(reader);
+  check_security(reader);
 }
 
 }  // namespace dwcp

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second of two passes over a file: what must hold between keys (config/config.h, invariants I1-I4).  Control
+// The second of two passes over a file: what must hold between keys (config/config.h, invariants I1-I5).  Control
 // thread, start-up and reload only.
 #pragma once
 

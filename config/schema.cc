@@ -356,14 +356,14 @@ const KeySpec kKeys[] = {
            "the same bytes in either case.",
            "Without it zero pages and re-sent pages cost their full size.", DWCP_PICK(codec.adapter, AdapterMode)),
 
-    text("security", "certificate", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+    text("security", "certificate", Need::kOptional, "", "an absolute path",
          "This gateway's certificate, PEM, then those that lead to the CA, if any. Its DNS name is gateway.name. Needed "
          "unless every peer has a psk_file. Read again on SIGHUP and `dwcpctl reload`.",
          "", DWCP_TEXT(take_path, security.certificate, value)),
-    text("security", "private_key", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+    text("security", "private_key", Need::kOptional, "", "an absolute path",
          "Its private key, PEM, without a passphrase. Must stay readable for security.user.", "",
          DWCP_TEXT(take_path, security.private_key, value)),
-    text("security", "ca", Need::kOptional, "\"\"", "an absolute path, or \"\"",
+    text("security", "ca", Need::kOptional, "", "an absolute path",
          "The CA certificates, PEM, one of which must have signed a peer's certificate, unless the peer has a ca of its own.",
          "", DWCP_TEXT(take_path, security.ca, value)),
     text("security", "crl", Need::kOptional, "\"\"", "an absolute path, or \"\"",

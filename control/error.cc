@@ -20,6 +20,8 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kErrors{{
     {ErrorCode::kListen, "listen", ErrorCategory::kSetup, "see who holds the address with ss -ltnp, or ss -lxp"},
     {ErrorCode::kThread, "thread", ErrorCategory::kResource, "check the limits on threads and memory"},
     {ErrorCode::kStopDeadline, "stop_deadline", ErrorCategory::kTimeout, "the process must be ended"},
+    {ErrorCode::kCredentials, "credentials", ErrorCategory::kSetup, "dwcpctl pki show FILE says what a file holds"},
+    {ErrorCode::kCrypto, "crypto", ErrorCategory::kSetup, "see security.ciphers, and which crypto devices DPDK has"},
 }};
 
 constexpr bool in_order() {

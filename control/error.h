@@ -20,8 +20,10 @@ enum class ErrorCode : std::uint8_t {
   kListen,        // a listener's address cannot be bound
   kThread,        // a thread could not be started
   kStopDeadline,  // a component did not stop in time
+  kCredentials,   // certificates, keys or lists that cannot be used
+  kCrypto,        // no device does any of the configured ciphers
 };
-inline constexpr std::size_t kErrorCodeCount = 10;
+inline constexpr std::size_t kErrorCodeCount = 12;
 
 enum class ErrorCategory : std::uint8_t { kBug, kSetup, kResource, kTimeout };
 

@@ -32,6 +32,9 @@ struct GatewaySnapshot {
   std::uint64_t migrations_completed = 0;
   std::uint64_t migrations_failed = 0;
   std::uint64_t log_lines_dropped = 0;
+  std::int32_t certificate_days = 0;               // until ours expires; 0 without one, or on its last day
+  std::uint64_t certificate_not_after_unix_s = 0;  // 0: there is none
+  std::string warnings;                            // what works today and should be seen to; a line each
 };
 
 struct PeerSnapshot {
@@ -40,6 +43,18 @@ struct PeerSnapshot {
   std::string state;                   // "down", "connecting", "up"
   std::string reason;                  // why not up; empty while up
   std::string session_id;              // hex; empty while not up
+  std::string cipher;                  // that seals its packets; empty while not up
+  std::string crypto_device;           // what does that: a DPDK crypto device
+  std::string tls;                     // "certificate", "psk"; empty while not up
+  std::string certificate_subject;     // of the peer; empty with a pre-shared key
+  std::uint64_t certificate_not_after_unix_s = 0;  // likewise 0
+  std::uint64_t epoch = 0;             // of the keys in use
+  std::uint64_t key_bytes = 0;         // the larger direction under the newest
+  std::uint64_t handshakes = 0;        // completed
+  std::uint64_t handshakes_resumed = 0;  // of those, by a ticket
+  std::uint64_t handshakes_failed = 0;   // attempts that came to nothing
+  std::uint64_t rekeys = 0;
+  std::uint64_t forgeries = 0;         // packets of this session that did not open
   std::uint64_t up_since_unix_ms = 0;  // 0: not up
   std::uint64_t streams = 0;           // that carry data
   std::uint64_t streams_target = 0;    // that there are to be, 0 while not up

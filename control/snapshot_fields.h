@@ -22,6 +22,9 @@ void visit_fields(const GatewaySnapshot& s, Visit&& visit) {
   visit("migrations_completed", s.migrations_completed);
   visit("migrations_failed", s.migrations_failed);
   visit("log_lines_dropped", s.log_lines_dropped);
+  visit("certificate_days", s.certificate_days);
+  visit("certificate_not_after_unix_s", s.certificate_not_after_unix_s);
+  visit("warnings", s.warnings);
 }
 
 template <typename Visit>
@@ -38,6 +41,18 @@ void visit_fields(const PeerSnapshot& s, Visit&& visit) {
   visit("streams_shrunk", s.streams_shrunk);
   visit("congestion", s.congestion);
   visit("congestion_state", s.congestion_state);
+  visit("cipher", s.cipher);
+  visit("crypto_device", s.crypto_device);
+  visit("tls", s.tls);
+  visit("certificate_subject", s.certificate_subject);
+  visit("certificate_not_after_unix_s", s.certificate_not_after_unix_s);
+  visit("epoch", s.epoch);
+  visit("key_bytes", s.key_bytes);
+  visit("handshakes", s.handshakes);
+  visit("handshakes_resumed", s.handshakes_resumed);
+  visit("handshakes_failed", s.handshakes_failed);
+  visit("rekeys", s.rekeys);
+  visit("forgeries", s.forgeries);
   visit("rtt_us", s.rtt_us);
   visit("rtt_min_us", s.rtt_min_us);
   visit("loss_ppm", s.loss_ppm);

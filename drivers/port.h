@@ -31,9 +31,9 @@ enum class ChecksumState : std::uint8_t {
   kBad,      // found wrong by the port
 };
 
-// A received Ethernet frame.  `data` is lent until release().
+// A received Ethernet frame.  `data` is lent until release(), and may be written to: packets are opened in place.
 struct RxPacket {
-  const std::uint8_t* data = nullptr;  // first byte of the Ethernet header, VLAN tag in place
+  std::uint8_t* data = nullptr;        // first byte of the Ethernet header, VLAN tag in place
   std::uint32_t length = 0;            // bytes, without FCS
   ChecksumState ip = ChecksumState::kUnknown;
   ChecksumState l4 = ChecksumState::kUnknown;

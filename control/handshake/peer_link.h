@@ -15,8 +15,8 @@
 // What is not authenticated ends no session: knocks, cookies, refusals and damage touch attempts only, and a knock can be
 // made to cost no more than a handshake every kKnockedAgainNs.
 //
-// One start at a time: until the net lcore has begun the session it was given, handshakes that would give it another, or
-// new keys, are not fed; the peer repeats its packets.
+// One start at a time: until the net lcore has begun the session it was given, we begin no handshake, and one of the peer's
+// that would give it another session, or new keys, is not fed; the peer repeats its packets.
 #pragma once
 
 #include <array>

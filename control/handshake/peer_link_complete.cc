@@ -46,10 +46,7 @@ void PeerLink::complete(std::uint64_t now_ns, Attempt& attempt) {
 }
 
 bool PeerLink::install(std::uint64_t now_ns, Attempt& attempt, const Agreed& agreed) {
-  if (agreed.rekey && (running_.local != agreed.session.local_session || running_.remote != agreed.session.remote_session ||
-                       agreed.epoch <= running_.sure_epoch)) {
-    return false;
-  }
+  if (agreed.rekey && (running_.local != agreed.session.local_session || agreed.epoch <= running_.sure_epoch)) return false;
   EpochSecrets secrets;
   if (!export_secrets(*attempt.tls(), attempt.initiator(), 0, agreed.epoch, agreed.cipher, secrets)) return false;
   secrets.send_at_once = !attempt.initiator();

@@ -89,7 +89,6 @@ void PeerLink::on_answer(std::uint64_t now_ns, const HandshakeView& packet) {
   if (initiator_ == nullptr || initiator_->number() != packet.header->attempt || initiator_->phase() == AttemptPhase::kAsking) {
     return refuse(HandshakeRefusal::kUnknownAttempt);
   }
-  if (initiator_->open() && starting_ != 0) return refuse(HandshakeRefusal::kBusy);
   if (!initiator_->receive(now_ns, packet)) return refuse(HandshakeRefusal::kMalformed);
   advance(now_ns, *initiator_);
 }

@@ -60,13 +60,18 @@ class Credentials::Loader {
     std::map<std::string, std::string> seen{{lower(files_.gateway), files_.gateway}};
     for (const CredentialFiles::Peer& peer : files_.peers) {
       const auto [at, fresh] = seen.emplace(lower(peer.name), peer.name);
-      if (!fresh) fault("peer \"" + peer.name + "\": is the name of \"" + at->second + "\" too, upper and lower case being alike in certificates; rename one");
+      if (!fresh)
+        fault("peer \"" + peer.name + "\": is the name of \"" + at->second +
+              "\" too, upper and lower case being alike in certificates; rename one");
     }
   }
 
   void need_certificate() {
     const auto need = [&](const std::string& path, const char* key) {
-      if (path.empty()) fault(std::string(key) + ": is not set, and a peer has no psk_file; name the PEM file (`dwcpctl pki issue` makes one), or give each peer a psk_file");
+      if (path.empty())
+        fault(std::string(key) +
+              ": is not set, and a peer has no psk_file; name the PEM file (`dwcpctl pki issue` makes one), or give "
+              "each peer a psk_file");
     };
     need(files_.certificate, "security.certificate");
     need(files_.private_key, "security.private_key");
@@ -75,7 +80,8 @@ class Credentials::Loader {
   // Whoever can read a key is the gateway.
   void check_mode(Credentials& to, const PemFile& file, const char* what) {
     if ((file.mode & (S_IROTH | S_IWOTH | S_IWGRP)) == 0) return;
-    to.open_files_.push_back(file.path + ": the " + what + (file.mode & S_IROTH ? " can be read by every user" : " can be written by other users") +
+    to.open_files_.push_back(file.path + ": the " + what +
+                             (file.mode & S_IROTH ? " can be read by every user" : " can be written by other users") +
                              " of this machine; chmod 0600, or 0640 with the gateway's group");
   }
 
@@ -90,7 +96,8 @@ class Credentials::Loader {
     if (!certificates) fault(certificates.error());
     if (!key) fault(key.error());
     if (certificates && certificates->empty()) {
-      fault(files_.certificate + ": holds no certificate; allowed is PEM (\"-----BEGIN CERTIFICATE-----\"), this gateway's first");
+      fault(files_.certificate +
+            ": holds no certificate; allowed is PEM (\"-----BEGIN CERTIFICATE-----\"), this gateway's first");
     }
     if (!certificates || !key || certificates->empty()) return;
     to.certificate_ = std::move(certificates->front());
@@ -106,7 +113,8 @@ class Credentials::Loader {
     const std::string which = certificate_text(files_.certificate, own);
     if (X509_check_private_key(own, to.private_key_.get()) != 1) {
       ERR_clear_error();
-      fault(files_.private_key + ": is not the key of the certificate in " + files_.certificate + "; name the two that were made together");
+      fault(files_.private_key + ": is not the key of the certificate in " + files_.certificate +
+            "; name the two that were made together");
       return;
     }
     if (!has_dns_name(own, files_.gateway)) {
@@ -114,14 +122,19 @@ class Credentials::Loader {
             "\"; have one issued with that DNS name, or correct gateway.name");
     }
     if (now_unix_s_ < not_before_unix_s(own)) {
-      fault(which + " is not valid before " + date_text(not_before_unix_s(own)) + ", and it is " + date_text(now_unix_s_) + " here; set the clock, or wait");
+      fault(which + " is not valid before " + date_text(not_before_unix_s(own)) + ", and it is " +
+            date_text(now_unix_s_) + " here; set the clock, or wait");
     }
     if (now_unix_s_ > dwcp::not_after_unix_s(own)) {
-      fault(which + " expired on " + date_text(dwcp::not_after_unix_s(own)) + ", and it is " + date_text(now_unix_s_) + " here; issue a new one");
+      fault(which + " expired on " + date_text(dwcp::not_after_unix_s(own)) + ", and it is " + date_text(now_unix_s_) +
+            " here; issue a new one");
     }
-    if ((X509_get_key_usage(own) & KU_DIGITAL_SIGNATURE) == 0 || X509_check_purpose(own, X509_PURPOSE_SSL_CLIENT, 0) != 1 ||
+    if ((X509_get_key_usage(own) & KU_DIGITAL_SIGNATURE) == 0 ||
+        X509_check_purpose(own, X509_PURPOSE_SSL_CLIENT, 0) != 1 ||
         X509_check_purpose(own, X509_PURPOSE_SSL_SERVER, 0) != 1) {
-      fault(which + " may not be used for both sides of TLS; its key usage must allow digitalSignature, and its extended key usage, if any, serverAuth and clientAuth");
+      fault(which +
+            " may not be used for both sides of TLS; its key usage must allow digitalSignature, and its extended key "
+            "usage, if any, serverAuth and clientAuth");
     }
     check_usable(to, which);
     to.deadlines_.push_back({which, dwcp::not_after_unix_s(own), "issue a new one and reload"});
@@ -131,38 +144,45 @@ class Credentials::Loader {
     std::size_t bytes = static_cast<std::size_t>(std::max(0, i2d_X509(to.certificate_.get(), nullptr)));
     for (const X509Ptr& link : to.chain_) bytes += static_cast<std::size_t>(std::max(0, i2d_X509(link.get(), nullptr)));
     if (bytes > kChainBytesMax) {
-      fault(files_.certificate + ": its certificates are " + std::to_string(bytes) + " bytes, at most 32768 fit a handshake; leave only those that lead to the CA");
+      fault(files_.certificate + ": its certificates are " + std::to_string(bytes) +
+            " bytes, at most 32768 fit a handshake; leave only those that lead to the CA");
     }
     ERR_clear_error();
     const SslContextPtr trial(SSL_CTX_new(TLS_method()));
     SSL_CTX_set_security_level(trial.get(), 2);
     if (!to.install(trial.get())) {
-      fault(which + " or its key can not be used (" + openssl_reason() + "); allowed are EC, Ed25519, and RSA from 2048 bits, signed with SHA-256 or better");
+      fault(which + " or its key can not be used (" + openssl_reason() +
+            "); allowed are EC, Ed25519, and RSA from 2048 bits, signed with SHA-256 or better");
     }
   }
 
   void load_crls(Credentials& to) {
     const auto file = read_pem_file(files_.crl);
-    auto crls = file ? crls_in(*file) : expected<std::vector<CrlPtr>, std::string>(unexpected<std::string>(file.error()));
+    auto crls =
+        file ? crls_in(*file) : expected<std::vector<CrlPtr>, std::string>(unexpected<std::string>(file.error()));
     if (!crls) {
       fault(crls.error());
     } else if (crls->empty()) {
-      fault(files_.crl + ": holds no revocation list; allowed is PEM (\"-----BEGIN X509 CRL-----\"), one for each CA in use");
+      fault(files_.crl +
+            ": holds no revocation list; allowed is PEM (\"-----BEGIN X509 CRL-----\"), one for each CA in use");
     } else {
       crls_ = std::move(*crls);
     }
     for (const CrlPtr& crl : crls_) {
       const ASN1_TIME* end = X509_CRL_get0_nextUpdate(crl.get());
       if (!end) continue;
-      to.deadlines_.push_back({files_.crl + ": the revocation list by \"" + name_text(X509_CRL_get_issuer(crl.get())) + '"', unix_s(end),
-                               "peers under that CA are refused from then on: fetch its present list (`dwcpctl pki crl`) and reload"});
+      to.deadlines_.push_back(
+          {files_.crl + ": the revocation list by \"" + name_text(X509_CRL_get_issuer(crl.get())) + '"', unix_s(end),
+           "peers under that CA are refused from then on: fetch its present list (`dwcpctl pki crl`) and reload"});
     }
   }
 
   void load_by_certificate(Credentials& to, const CredentialFiles::Peer& peer) {
     const std::string& path = peer.ca.empty() ? files_.ca : peer.ca;
     if (path.empty()) {
-      fault("peer \"" + peer.name + "\": has neither psk_file nor ca, and security.ca is not set; name the PEM file of the CA that signs its certificate");
+      fault("peer \"" + peer.name +
+            "\": has neither psk_file nor ca, and security.ca is not set; name the PEM file of the CA that signs its "
+            "certificate");
       return;
     }
     const std::vector<X509Ptr>* bundle = load_bundle(to, path);
@@ -171,10 +191,12 @@ class Credentials::Loader {
 
   // Read once, however many peers use it; null when at fault.
   const std::vector<X509Ptr>* load_bundle(Credentials& to, const std::string& path) {
-    if (const auto known = bundles_.find(path); known != bundles_.end()) return known->second.empty() ? nullptr : &known->second;
+    if (const auto known = bundles_.find(path); known != bundles_.end())
+      return known->second.empty() ? nullptr : &known->second;
     std::vector<X509Ptr>& bundle = bundles_[path];
     const auto file = read_pem_file(path);
-    auto found = file ? certificates_in(*file) : expected<std::vector<X509Ptr>, std::string>(unexpected<std::string>(file.error()));
+    auto found = file ? certificates_in(*file)
+                      : expected<std::vector<X509Ptr>, std::string>(unexpected<std::string>(file.error()));
     if (!found) {
       fault(found.error());
       return nullptr;
@@ -185,13 +207,18 @@ class Credentials::Loader {
     }
     for (const X509Ptr& authority : *found) {
       const std::string which = certificate_text(path, authority.get());
-      // Only with the extension basicConstraints (RFC 5280 §4.2.1.9): what trusts by less would trust a gateway to sign.
+      // Only with the extension basicConstraints (RFC 5280 §4.2.1.9): what trusts by less would trust a gateway to
+      // sign.
       if (X509_check_ca(authority.get()) != 1) {
-        fault(which + " is not that of a CA (basicConstraints CA:TRUE); name the file of the CA that signed the peer's");
+        fault(which +
+              " is not that of a CA (basicConstraints CA:TRUE); name the file of the CA that signed the peer's");
         return nullptr;
       }
-      to.deadlines_.push_back({which, dwcp::not_after_unix_s(authority.get()), "peers under it are refused from then on: put the CA's next certificate beside it and reload"});
-      if ((file->mode & (S_IWOTH)) != 0) to.open_files_.push_back(path + ": every user of this machine can add a CA to it; chmod 0644");
+      to.deadlines_.push_back(
+          {which, dwcp::not_after_unix_s(authority.get()),
+           "peers under it are refused from then on: put the CA's next certificate beside it and reload"});
+      if ((file->mode & (S_IWOTH)) != 0)
+        to.open_files_.push_back(path + ": every user of this machine can add a CA to it; chmod 0644");
     }
     bundle = std::move(*found);
     return &bundle;
@@ -235,7 +262,8 @@ expected<std::shared_ptr<const Credentials>, std::vector<std::string>> Credentia
 }
 
 const PeerTrust* Credentials::find_peer(const std::string& name) const {
-  const auto found = std::find_if(peers_.begin(), peers_.end(), [&](const PeerTrust& peer) { return peer.name() == name; });
+  const auto found =
+      std::find_if(peers_.begin(), peers_.end(), [&](const PeerTrust& peer) { return peer.name() == name; });
   return found == peers_.end() ? nullptr : &*found;
 }
 
@@ -253,7 +281,8 @@ std::vector<std::string> Credentials::warnings(std::int64_t now_unix_s) const {
     const std::int64_t days = days_left(deadline.end_unix_s, now_unix_s);
     if (days >= kWarnDays) continue;
     const std::string when = now_unix_s > deadline.end_unix_s ? " expired on " + date_text(deadline.end_unix_s)
-                                                              : " expires in " + std::to_string(days) + " days, on " + date_text(deadline.end_unix_s);
+                                                              : " expires in " + std::to_string(days) + " days, on " +
+                                                                    date_text(deadline.end_unix_s);
     found.push_back(deadline.what + when + "; " + deadline.advice);
   }
   return found;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Credentials: who this gateway is to peers and whom it trusts, read from files once, whole or not at all.  Control thread.
+// Credentials: who this gateway is to peers and whom it trusts, read from files once, whole or not at all.  Control
+// thread.
 //
-// A reload is a new object: where a file is at fault there is none, and what was there goes on.  Key material is wiped when
-// the last owner goes; nothing here is ever logged but names, dates and serial numbers.
+// A reload is a new object: where a file is at fault there is none, and what was there goes on.  Key material is wiped
+// when the last owner goes; nothing here is ever logged but names, dates and serial numbers.
 //
 // Use:
 //   auto loaded = Credentials::load(files, now);
@@ -38,8 +39,8 @@ struct CredentialFiles {
 class Credentials {
  public:
   // Faults: one line each, the file, what is wrong, what is allowed, what to do; all that were found.
-  [[nodiscard]] static expected<std::shared_ptr<const Credentials>, std::vector<std::string>> load(const CredentialFiles& files,
-                                                                                                   std::int64_t now_unix_s);
+  [[nodiscard]] static expected<std::shared_ptr<const Credentials>, std::vector<std::string>> load(
+      const CredentialFiles& files, std::int64_t now_unix_s);
 
   [[nodiscard]] const std::string& gateway() const noexcept { return gateway_; }
   [[nodiscard]] std::size_t peers() const noexcept { return peers_.size(); }

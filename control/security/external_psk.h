@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pre-shared key as TLS 1.3 gets it (RFC 8446 §2.2, external PSK).  Control thread.
 //
-// The identity names both gateways in their roles, and the key TLS uses is derived from it, in the spirit of RFC 9258.  So a
-// ClientHello sent back to where it came from meets another key, not its own (the Selfie attack, RFC 9257 §5.1.1).
+// The identity names both gateways in their roles, and the key TLS uses is derived from it, in the spirit of RFC 9258.
+// So a ClientHello sent back to where it came from meets another key, not its own (the Selfie attack, RFC 9257 §5.1.1).
 #pragma once
 
 #include <string>

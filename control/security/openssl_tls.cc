@@ -18,17 +18,20 @@ constexpr std::string_view kExporterLabel = "EXPORTER-dwcp";
 std::string_view alert_meaning(int alert) {
   switch (alert) {
     case SSL_AD_UNKNOWN_CA:
-      return "this gateway's certificate is from a CA that the peer does not trust; give the peer that CA's certificate";
+      return "this gateway's certificate is from a CA that the peer does not trust; give the peer that CA's "
+             "certificate";
     case SSL_AD_BAD_CERTIFICATE:
-      return "this gateway's certificate does not pass there, by its name perhaps: the peer expects its peer.name in it";
+      return "this gateway's certificate does not pass there, by its name perhaps: the peer expects its peer.name in "
+             "it";
     case SSL_AD_CERTIFICATE_EXPIRED:
-      return "this gateway's certificate, or the peer's revocation list, is out of date by the peer's clock";
+      return "this gateway's certificate has expired by the peer's clock";
     case SSL_AD_CERTIFICATE_REVOKED:
       return "this gateway's certificate was revoked; have another issued";
     case SSL_AD_UNSUPPORTED_CERTIFICATE:
       return "this gateway's certificate may not be used so; its extended key usage needs serverAuth and clientAuth";
     case SSL_AD_CERTIFICATE_UNKNOWN:
-      return "the peer can not check this gateway's certificate; it may lack the CA's revocation list";
+      return "the peer can not check this gateway's certificate; it lacks the CA's revocation list, or its list is out "
+             "of date";
     case SSL_AD_CERTIFICATE_REQUIRED:
       return "the peer wants a certificate; configure both sides alike, by certificate or by psk_file";
     case SSL_AD_ILLEGAL_PARAMETER:
@@ -66,8 +69,8 @@ struct OpensslTls::Callbacks {
     return SSL_CLIENT_HELLO_ERROR;
   }
 
-  static int add_params(SSL* ssl, unsigned, unsigned, const unsigned char** out, std::size_t* bytes, X509*, std::size_t, int*,
-                        void*) {
+  static int add_params(SSL* ssl, unsigned, unsigned, const unsigned char** out, std::size_t* bytes, X509*, std::size_t,
+                        int*, void*) {
     const std::vector<std::uint8_t>& params = self_of(ssl).params_;
     *out = params.data();
     *bytes = params.size();
@@ -79,7 +82,8 @@ struct OpensslTls::Callbacks {
     OpensslTls& self = self_of(ssl);
     *alert = SSL_AD_ILLEGAL_PARAMETER;
     if (bytes > kTlsParamsBytesMax) {
-      self.fault_ = "the peer's parameters are " + std::to_string(bytes) + " bytes, at most 1024 are allowed; run the same release on both sides";
+      self.fault_ = "the peer's parameters are " + std::to_string(bytes) +
+                    " bytes, at most 1024 are allowed; run the same release on both sides";
       return 0;
     }
     const std::span<const std::uint8_t> theirs(in, bytes);
@@ -133,19 +137,21 @@ struct OpensslTls::Callbacks {
     return 1;  // the reference is ours now
   }
 
-  // The responder is shown a ticket.  None, or one whose certificates do not pass any more: a handshake in full, in which the
-  // peer may show others.
+  // The responder is shown a ticket.  None, or one whose certificates do not pass any more: a handshake in full, in
+  // which the peer may show others.
   static SSL_SESSION* get_session(SSL* ssl, const unsigned char* id, int bytes, int* copy) {
     OpensslTls& self = self_of(ssl);
     *copy = 0;
     auto ticket = self.context_->take_ticket({id, static_cast<std::size_t>(bytes)});
-    if (!ticket || !self.context_->trust().judge(*ticket->chain, PeerRole::kInitiator, self.shared_->unix_now_s())) return nullptr;
+    if (!ticket || !self.context_->trust().judge(*ticket->chain, PeerRole::kInitiator, self.shared_->unix_now_s()))
+      return nullptr;
     self.ticket_chain_ = ticket->chain;
     return ticket->session.release();
   }
 
   // The initiator shows its pre-shared key.
-  static int use_psk(SSL* ssl, const EVP_MD* digest, const unsigned char** id, std::size_t* bytes, SSL_SESSION** session) {
+  static int use_psk(SSL* ssl, const EVP_MD* digest, const unsigned char** id, std::size_t* bytes,
+                     SSL_SESSION** session) {
     OpensslTls& self = self_of(ssl);
     *session = nullptr;
     if (digest && EVP_MD_get_type(digest) != NID_sha256) return 1;
@@ -188,8 +194,12 @@ bool OpensslTls::set_callbacks(SSL_CTX* ssl, TlsSide side, bool by_psk) {
                                 Callbacks::add_params, nullptr, nullptr, Callbacks::parse_params, nullptr) == 1;
 }
 
-OpensslTls::OpensslTls(std::shared_ptr<TlsContext> context, std::shared_ptr<TlsShared> shared, std::span<const std::uint8_t> params)
-    : context_(std::move(context)), shared_(std::move(shared)), generation_(shared_->generation), params_(copy_of(params)) {
+OpensslTls::OpensslTls(std::shared_ptr<TlsContext> context, std::shared_ptr<TlsShared> shared,
+                       std::span<const std::uint8_t> params)
+    : context_(std::move(context)),
+      shared_(std::move(shared)),
+      generation_(shared_->generation),
+      params_(copy_of(params)) {
   begin();
   if (state_ != TlsState::kRunning) return;
   SSL_set_connect_state(ssl_.get());
@@ -198,9 +208,17 @@ OpensslTls::OpensslTls(std::shared_ptr<TlsContext> context, std::shared_ptr<TlsS
 }
 
 OpensslTls::OpensslTls(std::shared_ptr<TlsContext> context, std::shared_ptr<TlsShared> shared, AnswerParams answer)
-    : context_(std::move(context)), shared_(std::move(shared)), generation_(shared_->generation), answer_(std::move(answer)) {
+    : context_(std::move(context)),
+      shared_(std::move(shared)),
+      generation_(shared_->generation),
+      answer_(std::move(answer)) {
   begin();
   if (state_ == TlsState::kRunning) SSL_set_accept_state(ssl_.get());
+}
+
+// OpenSSL takes one that goes without a goodbye for broken, and its tickets with it.
+OpensslTls::~OpensslTls() {
+  if (state_ == TlsState::kDone) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
 void OpensslTls::begin() {
@@ -235,7 +253,8 @@ void OpensslTls::receive(std::span<const std::uint8_t> bytes) {
     return;
   }
   if (bytes.size() > wire::kHandshakeStreamBytesMax - received_bytes_) {
-    fail("the peer sent more than 64 KiB in a handshake; it is no dwcp-gateway, or its certificate file holds too much");
+    fail(
+        "the peer sent more than 64 KiB in a handshake; it is no dwcp-gateway, or its certificate file holds too much");
     return;
   }
   received_bytes_ += bytes.size();
@@ -271,7 +290,8 @@ bool OpensslTls::resumed() const {
 
 void OpensslTls::complete() {
   const bool by_psk = context_->trust().by_psk();
-  const bool proven = by_psk ? SSL_session_reused(ssl_.get()) == 1 && !SSL_get0_peer_certificate(ssl_.get()) : chain() != nullptr;
+  const bool proven =
+      by_psk ? SSL_session_reused(ssl_.get()) == 1 && !SSL_get0_peer_certificate(ssl_.get()) : chain() != nullptr;
   if (!proven || !have_peer_params_) {
     // What was written on the way would tell the peer that all is well.
     (void)BIO_reset(out_);
@@ -317,12 +337,14 @@ void OpensslTls::fail_by_openssl() {
     fail(std::move(fault_));
   } else if (alert_ >= 0) {
     ERR_clear_error();
-    fail("the peer refused: alert " + std::to_string(alert_) + " (" + SSL_alert_desc_string_long(alert_) + "): " + std::string(alert_meaning(alert_)));
+    fail("the peer refused: alert " + std::to_string(alert_) + " (" + SSL_alert_desc_string_long(alert_) +
+         "): " + std::string(alert_meaning(alert_)));
   } else if (const std::string text = no_psk_text(); !text.empty()) {
     ERR_clear_error();
     fail(text);
   } else {
-    fail("TLS failed (" + openssl_reason() + "); something on the way changes packets, or the peer is no dwcp-gateway of this version");
+    fail("TLS failed (" + openssl_reason() +
+         "); something on the way changes packets, or the peer is no dwcp-gateway of this version");
   }
 }
 
@@ -334,7 +356,8 @@ std::string OpensslTls::no_psk_text() const {
     return "the peer's pre-shared key is not ours; copy one psk_file to both gateways";
   }
   if (context_->side() == TlsSide::kInitiator || !have_peer_params_) return {};
-  if (shown_identity_.empty()) return "the peer shows no pre-shared key, but peer.psk_file is set for it; configure both sides alike";
+  if (shown_identity_.empty())
+    return "the peer shows no pre-shared key, but peer.psk_file is set for it; configure both sides alike";
   if (shown_identity_ == dwcp::psk_identity(context_->gateway(), context_->trust().name())) {
     return "this gateway's own handshake came back; peer.address leads here, or someone reflects packets";
   }

@@ -6,7 +6,8 @@
 //      present clock, CA bundle and revocation list, in a resumed handshake too, or by its pre-shared key.
 //   2. kDone means that the peer's parameters are part of what both sides' Finished cover.
 //   3. A handshake begun under credentials that were replaced since fails; it never ends under the old ones.
-//   4. What a peer can make us hold is bounded: kHandshakeStreamBytesMax of its stream, kTlsParamsBytesMax of parameters.
+//   4. What a peer can make us hold is bounded: kHandshakeStreamBytesMax of its stream, kTlsParamsBytesMax of
+//   parameters.
 #pragma once
 
 #include <cstdint>
@@ -42,9 +43,13 @@ struct TlsShared {
 class OpensslTls final : public Tls {
  public:
   // The initiator, whose ClientHello is in take_output() at once.  A null context: fails at once, out of memory.
-  OpensslTls(std::shared_ptr<TlsContext> context, std::shared_ptr<TlsShared> shared, std::span<const std::uint8_t> params);
+  OpensslTls(std::shared_ptr<TlsContext> context, std::shared_ptr<TlsShared> shared,
+             std::span<const std::uint8_t> params);
   // The responder.
   OpensslTls(std::shared_ptr<TlsContext> context, std::shared_ptr<TlsShared> shared, AnswerParams answer);
+  ~OpensslTls() override;
+  OpensslTls(const OpensslTls&) = delete;
+  OpensslTls& operator=(const OpensslTls&) = delete;
 
   void receive(std::span<const std::uint8_t> bytes) override;
   [[nodiscard]] std::vector<std::uint8_t> take_output() override;

@@ -5,7 +5,8 @@
 
 namespace dwcp {
 
-OpensslTlsFactory::OpensslTlsFactory(std::shared_ptr<const Credentials> credentials, std::function<std::int64_t()> unix_now_s)
+OpensslTlsFactory::OpensslTlsFactory(std::shared_ptr<const Credentials> credentials,
+                                     std::function<std::int64_t()> unix_now_s)
     : shared_(std::make_shared<TlsShared>()) {
   shared_->unix_now_s = std::move(unix_now_s);
   set_credentials(std::move(credentials));
@@ -16,7 +17,8 @@ void OpensslTlsFactory::set_credentials(std::shared_ptr<const Credentials> crede
   ++shared_->generation;
   contexts_.clear();
   for (std::size_t peer = 0; peer < credentials_->peers(); ++peer) {
-    contexts_.push_back({TlsContext::make(credentials_, peer, TlsSide::kInitiator), TlsContext::make(credentials_, peer, TlsSide::kResponder)});
+    contexts_.push_back({TlsContext::make(credentials_, peer, TlsSide::kInitiator),
+                         TlsContext::make(credentials_, peer, TlsSide::kResponder)});
   }
 }
 

@@ -29,8 +29,8 @@ class OpensslTlsFactory final : public TlsFactory {
   [[nodiscard]] std::unique_ptr<Tls> initiate(std::uint16_t peer, std::span<const std::uint8_t> params) override;
   [[nodiscard]] std::unique_ptr<Tls> respond(std::uint16_t peer, AnswerParams answer) override;
 
-  // Empty: what the peer showed in its last handshake would pass today, or there was none.  Else why not.  Cheap enough for
-  // each reload and once a minute.
+  // Empty: what the peer showed in its last handshake would pass today, or there was none.  Else why not.  Cheap enough
+  // for each reload and once a minute.
   [[nodiscard]] std::string distrust(std::uint16_t peer) const;
 
  private:

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // PeerTrust: what one peer has to show, and the judgement over the certificates it showed.  Control thread.
 //
-// A peer proves itself by a certificate or by a pre-shared key, as configured, never by the other.  A certificate passes when
-// it chains to this peer's own CA bundle, is valid now, may be used for TLS in the peer's role, is not revoked, and has the
-// peer's name as a DNS name.  The same judgement serves a first handshake, a resumed one, and sessions that run on after new
-// credentials were loaded.
+// A peer proves itself by a certificate or by a pre-shared key, as configured, never by the other.  A certificate
+// passes when it chains to this peer's own CA bundle, is valid now, may be used for TLS in the peer's role, is not
+// revoked, and has the peer's name as a DNS name.  The same judgement serves a first handshake, a resumed one, and
+// sessions that run on after new credentials were loaded.
 //
 // Use:
 //   if (auto verdict = trust.judge(chain, PeerRole::kInitiator, now); !verdict) refuse(verdict.error().text)
@@ -33,15 +33,15 @@ struct PeerChain {
 using SharedChain = std::shared_ptr<const PeerChain>;
 
 struct Distrust {
-  int x509_error = 0;  // X509_V_ERR_*, from which the alert follows
+  int x509_error = 0;  // X509_V_ERR_*, from which OpenSSL picks the alert
   std::string text;    // one line for an operator
 };
 
 class PeerTrust {
  public:
   // By certificate.  `ca_file` is named in faults.
-  PeerTrust(std::string name, std::string ca_file, const std::vector<X509Ptr>& authorities, const std::vector<CrlPtr>& crls,
-            bool check_crl);
+  PeerTrust(std::string name, std::string ca_file, const std::vector<X509Ptr>& authorities,
+            const std::vector<CrlPtr>& crls, bool check_crl);
   // By pre-shared key.
   PeerTrust(std::string name, const Psk& psk) : name_(std::move(name)), psk_(psk) {}
 

@@ -93,7 +93,8 @@ expected<PemFile, std::string> read_pem_file(const std::string& path) {
     read_file.mode = info.st_mode & 07777;
     read_file.content = SecretText(static_cast<std::size_t>(info.st_size));
     std::size_t done = 0;
-    for (ssize_t count = 1; count > 0 && done < read_file.content.text().size(); done += static_cast<std::size_t>(count)) {
+    for (ssize_t count = 1; count > 0 && done < read_file.content.text().size();
+         done += static_cast<std::size_t>(count)) {
       count = read(file, read_file.content.data() + done, read_file.content.text().size() - done);
       if (count < 0) {
         fault = unreadable(path, errno);
@@ -117,17 +118,20 @@ expected<std::vector<CrlPtr>, std::string> crls_in(const PemFile& file) {
 
 expected<PkeyPtr, std::string> private_key_in(const PemFile& file) {
   const std::string& text = file.content.text();
-  if (text.find("-----BEGIN ENCRYPTED PRIVATE KEY") != std::string::npos || text.find("Proc-Type: 4,ENCRYPTED") != std::string::npos) {
-    return unexpected<std::string>(file.path + ": the private key has a passphrase; only one without can be used: remove it "
-                                               "with `openssl pkey -in FILE -out NEW` and guard the file by its mode, 0600");
+  if (text.find("-----BEGIN ENCRYPTED PRIVATE KEY") != std::string::npos ||
+      text.find("Proc-Type: 4,ENCRYPTED") != std::string::npos) {
+    return unexpected<std::string>(file.path +
+                                   ": the private key has a passphrase; only one without can be used: remove it "
+                                   "with `openssl pkey -in FILE -out NEW` and guard the file by its mode, 0600");
   }
   const BioPtr bio = bio_of(file);
   ERR_clear_error();
   PkeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
   if (!key) {
     ERR_clear_error();
-    return unexpected<std::string>(file.path + ": holds no private key that can be read; allowed is one in PEM "
-                                               "(\"-----BEGIN PRIVATE KEY-----\"), EC, RSA or Ed25519");
+    return unexpected<std::string>(file.path +
+                                   ": holds no private key that can be read; allowed is one in PEM "
+                                   "(\"-----BEGIN PRIVATE KEY-----\"), EC, RSA or Ed25519");
   }
   return key;
 }
@@ -136,7 +140,8 @@ expected<Psk, std::string> psk_in(const PemFile& file) {
   constexpr std::string_view kBlank = " \t\r\n";
   std::string_view text = file.content.text();
   const std::size_t first = text.find_first_not_of(kBlank);
-  text = first == std::string_view::npos ? std::string_view{} : text.substr(first, text.find_last_not_of(kBlank) + 1 - first);
+  text = first == std::string_view::npos ? std::string_view{}
+                                         : text.substr(first, text.find_last_not_of(kBlank) + 1 - first);
   const auto fault = [&](const std::string& what) {
     return unexpected<std::string>(file.path + ": " + what +
                                    "; a pre-shared key is 64 hexadecimal digits: make one with `dwcpctl pki psk`");

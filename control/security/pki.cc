@@ -67,7 +67,8 @@ bool add_revoked(X509_CRL* crl, const Revoked& entry) {
   const Asn1TimePtr when = asn1_time(entry.revoked_unix_s);
   RevokedPtr revoked(X509_REVOKED_new());
   if (!revoked || !serial || X509_REVOKED_set_serialNumber(revoked.get(), serial.get()) != 1 ||
-      X509_REVOKED_set_revocationDate(revoked.get(), when.get()) != 1 || X509_CRL_add0_revoked(crl, revoked.get()) != 1) {
+      X509_REVOKED_set_revocationDate(revoked.get(), when.get()) != 1 ||
+      X509_CRL_add0_revoked(crl, revoked.get()) != 1) {
     return false;
   }
   (void)revoked.release();
@@ -79,7 +80,8 @@ bool add_crl_extensions(X509_CRL* crl, X509* issuer, std::uint64_t number) {
   X509V3_set_ctx(&context, issuer, nullptr, nullptr, crl, 0);
   const ExtensionPtr key_id(X509V3_EXT_conf_nid(nullptr, &context, NID_authority_key_identifier, "keyid:always"));
   const Asn1IntegerPtr counter(ASN1_INTEGER_new());
-  return key_id && X509_CRL_add_ext(crl, key_id.get(), -1) == 1 && counter && ASN1_INTEGER_set_uint64(counter.get(), number) == 1 &&
+  return key_id && X509_CRL_add_ext(crl, key_id.get(), -1) == 1 && counter &&
+         ASN1_INTEGER_set_uint64(counter.get(), number) == 1 &&
          X509_CRL_add1_ext_i2d(crl, NID_crl_number, counter.get(), 0, 0) == 1;
 }
 
@@ -132,7 +134,8 @@ CrlPtr make_crl(X509* issuer, EVP_PKEY* issuer_key, const std::vector<Revoked>& 
     if (!add_revoked(crl.get(), entry)) return nullptr;
   }
   X509_CRL_sort(crl.get());
-  if (!add_crl_extensions(crl.get(), issuer, number) || X509_CRL_sign(crl.get(), issuer_key, EVP_sha256()) == 0) return nullptr;
+  if (!add_crl_extensions(crl.get(), issuer, number) || X509_CRL_sign(crl.get(), issuer_key, EVP_sha256()) == 0)
+    return nullptr;
   return crl;
 }
 
@@ -141,7 +144,8 @@ std::vector<Revoked> revoked_in(X509_CRL* crl) {
   STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(crl);
   for (int i = 0; entries && i < sk_X509_REVOKED_num(entries); ++i) {
     const X509_REVOKED* entry = sk_X509_REVOKED_value(entries, i);
-    found.push_back({serial_text(X509_REVOKED_get0_serialNumber(entry)), unix_s(X509_REVOKED_get0_revocationDate(entry))});
+    found.push_back(
+        {serial_text(X509_REVOKED_get0_serialNumber(entry)), unix_s(X509_REVOKED_get0_revocationDate(entry))});
   }
   return found;
 }

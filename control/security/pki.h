@@ -37,8 +37,8 @@ struct Revoked {
 // For `key`.  A null `issuer` signs itself, with `key` for `issuer_key`.
 [[nodiscard]] X509Ptr make_certificate(const CertificateSpec& spec, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key);
 // `number` counts a CA's lists up (RFC 5280 §5.2.3).
-[[nodiscard]] CrlPtr make_crl(X509* issuer, EVP_PKEY* issuer_key, const std::vector<Revoked>& revoked, std::uint64_t number,
-                              const Validity& validity);
+[[nodiscard]] CrlPtr make_crl(X509* issuer, EVP_PKEY* issuer_key, const std::vector<Revoked>& revoked,
+                              std::uint64_t number, const Validity& validity);
 // What a list says, to make the next one from.
 [[nodiscard]] std::vector<Revoked> revoked_in(X509_CRL* crl);
 // 0: it has none.

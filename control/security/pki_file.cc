@@ -43,10 +43,20 @@ void sync_folder(const std::string& path) {
 
 Fault file_fault(const std::string& path, const std::string& doing, int error) {
   std::string text = path + ": can not " + doing + " (" + std::strerror(error) + ')';
-  if (error == EACCES || error == EPERM) return {FaultKind::kDenied, text + "; run as a user who may, or choose another folder"};
+  if (error == EACCES || error == EPERM)
+    return {FaultKind::kDenied, text + "; run as a user who may, or choose another folder"};
   if (error == ENOENT) return {FaultKind::kFailed, text + "; make the folder, or correct the path"};
-  if (error == EEXIST) return {FaultKind::kFailed, path + ": is there already and is not overwritten; move it away, or choose another name"};
+  if (error == EEXIST)
+    return {FaultKind::kFailed,
+            path + ": is there already and is not overwritten; move it away, or choose another name"};
   return {FaultKind::kFailed, text + "; choose another folder"};
+}
+
+expected<PemFile, Fault> read_file(const std::string& path) {
+  auto file = read_pem_file(path);
+  if (file) return std::move(*file);
+  const bool denied = faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES;
+  return unexpected<Fault>({denied ? FaultKind::kDenied : FaultKind::kFailed, file.error()});
 }
 
 bool exists(const std::string& path) {
@@ -54,7 +64,8 @@ bool exists(const std::string& path) {
   return lstat(path.c_str(), &info) == 0;
 }
 
-expected<void, Fault> write_file(const std::string& path, const std::string& content, mode_t mode, Overwrite overwrite) {
+expected<void, Fault> write_file(const std::string& path, const std::string& content, mode_t mode,
+                                 Overwrite overwrite) {
   const auto fail = [&](int error) { return unexpected<Fault>(file_fault(path, "write", error)); };
   // Said before anything is written, and once more by link() below.
   if (overwrite == Overwrite::kNo && exists(path)) return fail(EEXIST);
@@ -67,7 +78,8 @@ expected<void, Fault> write_file(const std::string& path, const std::string& con
   int error = errno;
   if (close(file) != 0 && good) good = false, error = errno;
   if (good) {
-    good = overwrite == Overwrite::kYes ? rename(temporary.data(), path.c_str()) == 0 : link(temporary.data(), path.c_str()) == 0;
+    good = overwrite == Overwrite::kYes ? rename(temporary.data(), path.c_str()) == 0
+                                        : link(temporary.data(), path.c_str()) == 0;
     error = errno;
   }
   unlink(temporary.data());  // gone already after rename()

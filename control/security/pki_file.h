@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes key and certificate files: whole or not at all, with their mode from the first byte, never over another by accident.
-// dwcpctl.
+// Reads and writes key and certificate files for dwcpctl: written whole or not at all, with their mode from the first
+// byte, never over another by accident.
 #pragma once
 
 #include <sys/types.h>
@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/expected.h"
+#include "control/security/pem_file.h"
 
 namespace dwcp::pki {
 
@@ -25,9 +26,11 @@ struct Fault {
 
 enum class Overwrite : std::uint8_t { kNo, kYes };
 
-[[nodiscard]] expected<void, Fault> write_file(const std::string& path, const std::string& content, mode_t mode, Overwrite overwrite);
+[[nodiscard]] expected<void, Fault> write_file(const std::string& path, const std::string& content, mode_t mode,
+                                               Overwrite overwrite);
 // Mode 0700; one that is there is left as it is.
 [[nodiscard]] expected<void, Fault> make_folder(const std::string& path);
+[[nodiscard]] expected<PemFile, Fault> read_file(const std::string& path);
 [[nodiscard]] bool exists(const std::string& path);
 [[nodiscard]] Fault file_fault(const std::string& path, const std::string& doing, int error);
 

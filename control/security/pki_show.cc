@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/security/pki_show.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "control/security/certificate.h"
 #include "control/security/pem_file.h"
 #include "control/security/pki.h"
@@ -28,13 +24,16 @@ std::string usage_text(X509* certificate) {
   if (usage == UINT32_MAX) return "any";
   const bool client = (usage & XKU_SSL_CLIENT) != 0, server = (usage & XKU_SSL_SERVER) != 0;
   if (client && server) return "a gateway";
-  return client ? "a gateway that initiates only" : server ? "a gateway that responds only" : "something else than a gateway";
+  return client   ? "a gateway that initiates only"
+         : server ? "a gateway that responds only"
+                  : "something else than a gateway";
 }
 
 std::string show_certificate(X509* certificate, std::int64_t now_unix_s) {
   const std::int64_t begin_unix_s = not_before_unix_s(certificate);
   return "certificate\n" + line("subject", subject_text(certificate)) + line("DNS names", dns_names_text(certificate)) +
-         line("is for", usage_text(certificate)) + line("issuer", issuer_text(certificate)) + line("serial", serial_text(certificate)) +
+         line("is for", usage_text(certificate)) + line("issuer", issuer_text(certificate)) +
+         line("serial", serial_text(certificate)) +
          line("valid from", date_text(begin_unix_s) + (now_unix_s < begin_unix_s ? ", NOT YET" : "")) +
          line("valid until", until_text(not_after_unix_s(certificate), now_unix_s)) +
          line("key", key_text(X509_get0_pubkey(certificate))) + line("SHA-256", fingerprint_text(certificate));
@@ -55,11 +54,8 @@ std::string show_crl(X509_CRL* crl, std::int64_t now_unix_s) {
 }  // namespace
 
 Result show(const std::string& path, std::int64_t now_unix_s) {
-  const auto file = read_pem_file(path);
-  if (!file) {
-    const bool denied = exists(path) && access(path.c_str(), R_OK) != 0 && errno == EACCES;
-    return unexpected<Fault>({denied ? FaultKind::kDenied : FaultKind::kFailed, file.error()});
-  }
+  const auto file = read_file(path);
+  if (!file) return unexpected<Fault>(file.error());
   const auto certificates = certificates_in(*file);
   if (!certificates) return unexpected<Fault>({FaultKind::kFailed, certificates.error()});
   const auto crls = crls_in(*file);
@@ -74,7 +70,8 @@ Result show(const std::string& path, std::int64_t now_unix_s) {
   }
   if (text.empty() && psk_in(*file)) text = "pre-shared key of 256 bits, not shown\n";
   if (text.empty()) {
-    return unexpected<Fault>({FaultKind::kFailed, path + ": holds no certificate, revocation list or key; name a PEM file or a psk_file"});
+    return unexpected<Fault>(
+        {FaultKind::kFailed, path + ": holds no certificate, revocation list or key; name a PEM file or a psk_file"});
   }
   return text;
 }

@@ -28,11 +28,13 @@ using Result = expected<std::string, Fault>;
 
 // An empty name: "DWCP CA" and a random number, since CAs are told apart by name.
 [[nodiscard]] Result init(const std::string& dir, const std::string& name, unsigned days, std::int64_t now_unix_s);
-// An empty `out`: `dir`.  With `force` NAME.crt may be there and is replaced, for the key in NAME.key if that is there too.
-[[nodiscard]] Result issue(const std::string& dir, const std::string& name, unsigned days, const std::string& out, bool force,
-                           std::int64_t now_unix_s);
+// An empty `out`: `dir`.  With `force` NAME.crt may be there and is replaced, for the key in NAME.key if that is there
+// too.
+[[nodiscard]] Result issue(const std::string& dir, const std::string& name, unsigned days, const std::string& out,
+                           bool force, std::int64_t now_unix_s);
 // All certificates issued for the gateway of that name that are still valid, or the one of that serial number.
-[[nodiscard]] Result revoke(const std::string& dir, const std::string& name_or_serial, unsigned days, std::int64_t now_unix_s);
+[[nodiscard]] Result revoke(const std::string& dir, const std::string& name_or_serial, unsigned days,
+                            std::int64_t now_unix_s);
 // The list signed anew, empty when nothing was revoked.
 [[nodiscard]] Result renew_crl(const std::string& dir, unsigned days, std::int64_t now_unix_s);
 [[nodiscard]] Result write_psk(const std::string& path);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// TlsContext: what the handshakes with one peer in one role have in common under one set of credentials: OpenSSL's settings,
-// and the tickets of earlier handshakes.  Control thread.
+// TlsContext: what the handshakes with one peer in one role have in common under one set of credentials: OpenSSL's
+// settings, and the tickets of earlier handshakes.  Control thread.
 //
-// A ticket is kept in memory on both sides, with the certificates of the handshake it came from, so that they can be judged
-// again; it serves once (RFC 8446 appendix C.4).  New credentials mean new contexts, and so no tickets.  A pre-shared key
-// needs no tickets: its handshake is as short.
+// A ticket is kept in memory on both sides, with the certificates of the handshake it came from, so that they can be
+// judged again; it serves once (RFC 8446 appendix C.4).  New credentials mean new contexts, and so no tickets.  A
+// pre-shared key needs no tickets: its handshake is as short.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct TlsTicket {
 class TlsContext {
  public:
   // Null when OpenSSL has no memory for it.
-  [[nodiscard]] static std::shared_ptr<TlsContext> make(std::shared_ptr<const Credentials> credentials, std::size_t peer,
-                                                        TlsSide side);
+  [[nodiscard]] static std::shared_ptr<TlsContext> make(std::shared_ptr<const Credentials> credentials,
+                                                        std::size_t peer, TlsSide side);
 
   [[nodiscard]] SSL_CTX* ssl() const noexcept { return ssl_.get(); }
   [[nodiscard]] TlsSide side() const noexcept { return side_; }

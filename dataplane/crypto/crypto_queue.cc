@@ -53,7 +53,8 @@ expected<std::unique_ptr<CryptoQueue>, std::string> CryptoQueue::open(std::uint8
   }
   for (std::size_t i = 0; i < kSlots; ++i) {
     private_of(ops[i]).slot = static_cast<std::uint16_t>(i);
-    ops[i]->sym->m_src = buffers[i];
+    // gcc 12 takes the zero-length array rte_crypto_op::sym for one without elements.
+    reinterpret_cast<rte_crypto_sym_op*>(ops[i] + 1)->m_src = buffers[i];
     queue->slots_[i].op = ops[i];
     queue->slots_[i].data = rte_pktmbuf_mtod(buffers[i], std::uint8_t*);
     std::memset(queue->slots_[i].data, 0, kAadRoom);

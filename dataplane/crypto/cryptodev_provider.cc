@@ -126,7 +126,7 @@ std::string CryptodevProvider::device(Cipher cipher) const {
 std::string CryptodevProvider::why_not(Cipher cipher) const {
   if (supports(cipher)) return "";
   return "no crypto device does " + std::string(cipher_name(cipher)) + " (" + choice(cipher).tried +
-         "): install the driver, name a device in EAL's arguments, or leave the cipher out of security.ciphers";
+         "): install a driver, name a device to EAL with --vdev or -a, or leave the cipher out of security.ciphers";
 }
 
 bool CryptodevProvider::synchronous(Cipher cipher) const noexcept {

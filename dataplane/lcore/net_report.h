@@ -29,6 +29,9 @@ struct StreamReport {
 struct LaneReport {
   bool active = false;
   std::uint32_t session = 0;
+  std::uint32_t epoch = 0;           // whose keys seal
+  std::uint64_t key_bytes = 0;       // the larger direction under the newest keys
+  std::uint64_t forgeries = 0;       // packets that did not open, this session
   std::uint32_t streams = 0;         // that carry data
   std::uint32_t streams_target = 0;  // that there are to be
   ScalerCounters scaler{};
@@ -65,6 +68,7 @@ struct NetReport {
   bool link_up = false;
   PortCounters port{};
   std::uint64_t tx_given_up = 0;  // packets the port did not take for so long that they were dropped
+  std::uint64_t seals_failed = 0;  // packets the AEAD device did not seal
   inet::DropCounters inet_drops{};
   wire::DropCounters wire_drops{};  // lanes' included
   std::uint64_t control_ring_full = 0;

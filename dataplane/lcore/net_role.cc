@@ -60,6 +60,7 @@ std::size_t NetRole::step(std::uint64_t now_ns) noexcept {
     poll_host(now_ns);
     resolve_next_hops();
     check_sessions(now_ns);
+    tend_keys(now_ns);
     if (now_ns >= publish_ns_) publish(now_ns);
   }
   return work;
@@ -75,13 +76,13 @@ std::uint64_t NetRole::deadline_ns() noexcept {
 }
 
 std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
-  ControlToNet message;
+  ControlToNet& message = from_control_;
   std::size_t taken = 0;
   for (; taken < 8 && control_.to_net.pop(message); ++taken) {
     Link& link = *links_[message.lane];
     switch (message.kind) {
-      case ControlToNetKind::kHello:
-        send_hello(message);
+      case ControlToNetKind::kHandshake:
+        send_handshake(message.lane, message.packet.span());
         break;
       case ControlToNetKind::kStart:
         if (link.lane.active()) {
@@ -91,11 +92,26 @@ std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
         DWCP_ASSERT(link.pending_start == nullptr);  // control waits for kStarted before the next
         link.pending_start = message.start;
         break;
+      case ControlToNetKind::kRekey: {
+        std::unique_ptr<EpochKeys> keys(message.keys);
+        // For a session that is over, or that its own start has not reached yet, they come too late or too soon: control,
+        // which waits for kStarted first, finds them unconfirmed.
+        if (link.lane.active() && link.lane.session().local_session == message.session) {
+          (void)link.keys.add(std::move(keys));
+        } else {
+          link.keys.retire(std::move(keys));
+        }
+        break;
+      }
       case ControlToNetKind::kStop:
         if (!link.lane.active()) break;
         link.lane.close(message.reason);
         link.stop_reason = message.reason;
         stop_session(now_ns, message.lane);
+        break;
+      case ControlToNetKind::kCookieKey:
+        cookies_.set_key(static_cast<std::uint8_t>(message.session), message.cookie_key);
+        explicit_bzero(message.cookie_key.data(), message.cookie_key.size());
         break;
     }
   }
@@ -113,6 +129,7 @@ void NetRole::begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept 
   LaneStart* start = link.pending_start;
   link.pending_start = nullptr;
   start->streams = link.lane.start(now_ns, start->session, std::move(start->streams));
+  link.keys.begin(std::move(start->keys));
   link.headers.clear();
   link.paths.fill(0);
   for (std::size_t stream = 0; stream < link.lane.streams().size(); ++stream) {
@@ -148,24 +165,9 @@ void NetRole::end_session(std::uint16_t index, EndReason reason) noexcept {
   Link& link = *links_[index];
   const std::uint32_t session = link.lane.session().local_session;
   link.lane.abandon(reason);
+  link.keys.end();
   link.stop_reason.reset();
   tell_control({.kind = NetToControlKind::kLaneLost, .reason = reason, .lane = index, .session = session});
-}
-
-void NetRole::send_hello(const ControlToNet& message) noexcept {
-  const inet::SocketAddress& peer = config_.peers[message.lane];
-  const inet::NextHop hop = host_.lookup(peer.ip);
-  const auto buffers = tx_buffers();
-  if (hop.state != inet::NextHop::State::kResolved || buffers.empty()) return;  // control says it again
-  inet::UdpTemplate header(config_.host.mac, config_.host.vlan, {host_.source_for(peer.ip), config_.udp_port}, peer);
-  header.set_destination_mac(hop.mac);
-  TxPacket& packet = buffers.front();
-  std::memcpy(packet.data + header.size(), message.hello.data(), message.hello.size());
-  packet.length = static_cast<std::uint32_t>(header.size() + message.hello.size());
-  packet.offload = false;
-  header.write(packet.data, static_cast<std::uint16_t>(message.hello.size()), 0, checksum_mode_);
-  if (checksum_mode_ == inet::ChecksumMode::kOffload) header.describe(packet);
-  tx_send(1);
 }
 
 void NetRole::resolve_next_hops() noexcept {
@@ -184,6 +186,13 @@ void NetRole::check_sessions(std::uint64_t now_ns) noexcept {
   for (std::uint16_t i = 0; i < links_.size(); ++i) {
     Link& link = *links_[i];
     if (!link.lane.active()) continue;
+    if (link.lane.lied_to()) {
+      // Told so, if the port has room; its own timeout tells it otherwise.
+      link.lane.close(EndReason::kProtocolError);
+      transmit_lane(now_ns, i);
+      end_session(i, EndReason::kProtocolError);
+      continue;
+    }
     if (link.lane.closed_by_peer() || now_ns > link.lane.last_received_ns() + config_.session_timeout_ns) {
       end_session(i, EndReason::kLinkLost);
       continue;
@@ -199,11 +208,26 @@ void NetRole::check_sessions(std::uint64_t now_ns) noexcept {
   }
 }
 
-void NetRole::tell_control(const NetToControl& message) noexcept {
-  if (message.kind == NetToControlKind::kHello && control_.to_control.size() >= ControlNetRings::kHellosMax) {
-    ++control_full_;  // its sender repeats it
-    return;
+// Keys that are of no more use go back to control, which made them and destroys them; so does the news that the peer has new
+// ones.  Both wait here while the ring is full.
+void NetRole::tend_keys(std::uint64_t now_ns) noexcept {
+  const auto room = [this] { return control_.to_control.size() < ControlNetRings::kOthersMax; };
+  for (std::uint16_t i = 0; i < links_.size(); ++i) {
+    Link& link = *links_[i];
+    link.keys.on_time(now_ns);
+    std::uint32_t epoch = 0;
+    if (room() && link.keys.take_confirmed(epoch)) {
+      tell_control({.kind = NetToControlKind::kConfirmed, .lane = i, .session = link.lane.session().local_session, .epoch = epoch});
+    }
+    while (room()) {
+      std::unique_ptr<EpochKeys> keys = link.keys.retired();
+      if (keys == nullptr) break;
+      tell_control({.kind = NetToControlKind::kKeys, .lane = i, .keys = keys.release()});
+    }
   }
+}
+
+void NetRole::tell_control(const NetToControl& message) noexcept {
   const bool pushed = control_.to_control.push(message);
   DWCP_ASSERT(pushed);  // see ControlNetRings
 }
@@ -215,6 +239,7 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
   report.link_up = queue_.link_up();
   report.port = queue_.counters();
   report.tx_given_up = tx_given_up_;
+  report.seals_failed = seals_failed_;
   report.inet_drops = parser_.drops();
   for (std::size_t i = 0; i < inet::kDropReasons; ++i) report.inet_drops.counts[i] += host_.counters().drops.counts[i];
   report.inet_drops.counts[static_cast<std::size_t>(inet::DropReason::kUntrustedMtu)] += reports_untrusted_;
@@ -230,6 +255,9 @@ void NetRole::publish(std::uint64_t now_ns) noexcept {
     out.lane = lane.counters();
     for (std::size_t r = 0; r < wire::kDropReasons; ++r) report.wire_drops[r] += lane.counters().drops[r];
     if (!lane.active()) continue;
+    out.epoch = links_[i]->keys.can_seal() ? links_[i]->keys.epoch() : 0;
+    out.key_bytes = links_[i]->keys.used_bytes();
+    out.forgeries = links_[i]->keys.forgeries();
     out.streams = static_cast<std::uint32_t>(lane.streams_active());
     out.streams_target = lane.scaler().target();
     out.scaler = lane.scaler().counters();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The net role: one queue pair of the port, the host that answers for it (ARP, ND, ICMP), and one lane per peer.
 //
-// The way of a packet in:   port ─ parse ─┬─ lane ─ events ─ ring to codec
+// The way of a packet in:   port ─ parse ─┬─ examined by the lane ─ opened in bursts ─ lane ─ events ─ ring to codec
 //                                         ├─ host
-//                                         └─ hello ─ ring to control
-// The way of a frame out:   ring from codec ─ lane ─ datagram written behind room for its headers ─ headers ─ port
+//                                         └─ handshake, if its cookie is good ─ ring to control
+// The way of a frame out:   ring from codec ─ lane ─ datagram written behind room for its headers ─ sealed ─ headers ─ port
 //
 // step() runs on its lcore only; so do the lanes.  Others see it through rings, LaneShared and the published report.
 #pragma once
@@ -17,6 +17,8 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/crypto/cookie_jar.h"
+#include "dataplane/crypto/link_keys.h"
 #include "dataplane/inet/datagram_header.h"
 #include "dataplane/inet/host.h"
 #include "dataplane/inet/parse.h"
@@ -79,6 +81,9 @@ class NetRole final : public Role {
     // no more than places.
     explicit Link(const LaneConfig& config) : lane(config), owners(2 * Lane::flow_places(config)) {}
     Lane lane;
+    LinkKeys keys;
+    std::uint64_t attempt = 0;        // of ours as initiator: the newest that control has sent a packet of
+    std::uint64_t knock_due_ns = 0;   // knocks before then are too many
     std::vector<inet::UdpTemplate> headers;  // by stream
     std::array<std::uint8_t, wire::kStreamsMax> paths{};  // the path each header is made for
     MacAddress next_hop{};
@@ -94,23 +99,33 @@ class NetRole final : public Role {
   void begin_pending(std::uint64_t now_ns, std::uint16_t index) noexcept;
   void stop_session(std::uint64_t now_ns, std::uint16_t index) noexcept;
   void end_session(std::uint16_t index, EndReason reason) noexcept;
-  void send_hello(const ControlToNet& message) noexcept;
   void resolve_next_hops() noexcept;
   [[nodiscard]] static std::uint16_t source_port(std::uint32_t session, std::size_t stream, std::uint8_t path) noexcept;
   [[nodiscard]] inet::UdpTemplate header_for(std::size_t index, std::size_t stream, std::uint8_t path) const noexcept;
   void check_sessions(std::uint64_t now_ns) noexcept;
+  void tend_keys(std::uint64_t now_ns) noexcept;
   void publish(std::uint64_t now_ns) noexcept;
   void tell_control(const NetToControl& message) noexcept;
 
   // net_receive.cc
   // Moves `now_ns` on to when the packets were taken from the port.
   std::size_t receive(std::uint64_t& now_ns) noexcept;
-  void take_datagram(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept;
+  void take_datagram(std::uint64_t now_ns, const RxPacket& packet, const inet::Datagram& datagram) noexcept;
+  void take_data(const RxPacket& packet, const inet::Datagram& datagram) noexcept;
+  void open_packets(std::uint64_t now_ns) noexcept;
   void take_path_mtu(std::uint64_t now_ns, const inet::PathMtuReport& report) noexcept;
+
+  // net_handshake.cc
+  void take_handshake(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept;
+  void give_handshake(std::uint16_t index, std::span<const std::uint8_t> packet) noexcept;
+  void answer_with_cookie(std::uint16_t index, const wire::HandshakeHeader& asked) noexcept;
+  [[nodiscard]] std::array<std::uint8_t, CookieJar::kSubjectBytes> cookie_subject(std::uint16_t index) const noexcept;
+  void send_handshake(std::uint16_t index, std::span<const std::uint8_t> packet) noexcept;
 
   // net_transmit.cc
   std::size_t transmit(std::uint64_t now_ns) noexcept;
   std::size_t transmit_lane(std::uint64_t now_ns, std::size_t index) noexcept;
+  [[nodiscard]] std::size_t seal(Link& link, std::size_t count) noexcept;
   [[nodiscard]] std::span<TxPacket> tx_buffers() noexcept;
   void tx_send(std::size_t count) noexcept;
   void give_up_stuck(std::uint64_t now_ns) noexcept;
@@ -146,6 +161,20 @@ class NetRole final : public Role {
   std::uint64_t tx_moved_packets_ = 0;    // its counter then
   std::uint64_t tx_given_up_ = 0;
   std::array<TxDatagram, kBurstMax> datagrams_{};
+  std::uint64_t seals_failed_ = 0;        // packets that were not sent for it
+
+  // Data packets of a burst that wait to be opened together.
+  struct Opening {
+    std::uint16_t link = 0;
+    Ecn ecn = Ecn::kNotEct;
+    std::uint8_t epoch_bits = 0;
+  };
+  std::array<Opening, kBurstMax> openings_{};
+  std::array<SealedPacket, kBurstMax> sealed_{};  // of openings_, and of datagrams_ on their way out
+  std::size_t opening_count_ = 0;
+
+  CookieJar cookies_;
+  ControlToNet from_control_;             // here, since it is large and asked for in every step
 
   wire::DropCounters drops_{};  // datagrams no lane wanted
   std::uint64_t reports_untrusted_ = 0;  // too-big reports that quote no packet of any stream

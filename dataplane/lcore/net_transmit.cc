@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // NetRole: the way of a packet out.
 #include <algorithm>
+#include <bit>
 
 #include "dataplane/lcore/net_role.h"
 
@@ -78,14 +79,16 @@ std::size_t NetRole::transmit(std::uint64_t now_ns) noexcept {
 // One burst of a lane.  The lane writes each datagram where it will be sent from, behind room for its headers.
 std::size_t NetRole::transmit_lane(std::uint64_t now_ns, std::size_t index) noexcept {
   Link& link = *links_[index];
-  if (!link.next_hop_known) return 0;
+  if (!link.next_hop_known || !link.keys.can_seal()) return 0;
   const auto buffers = tx_buffers();
   const std::size_t header_bytes = link.headers.front().size();  // the same for all streams of a link
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     datagrams_[i] = {.data = buffers[i].data + header_bytes,
                      .capacity = buffers[i].capacity - static_cast<std::uint32_t>(header_bytes)};
   }
-  const std::size_t n = link.lane.transmit(now_ns, std::span(datagrams_).first(buffers.size()));
+  const std::size_t written = link.lane.transmit(now_ns, std::span(datagrams_).first(buffers.size()));
+  if (written == 0) return 0;
+  const std::size_t n = seal(link, written);
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t stream = raw(datagrams_[i].stream);
     if (link.paths[stream] != datagrams_[i].path) {
@@ -100,7 +103,22 @@ std::size_t NetRole::transmit_lane(std::uint64_t now_ns, std::size_t index) noex
     if (checksum_mode_ == inet::ChecksumMode::kOffload) header.describe(buffers[i]);
   }
   if (n != 0) tx_send(n);
-  return n;
+  return written;
+}
+
+// Seals the first `count` of datagrams_, which lie in the buffers on hand.  How many of them may go: a packet that could not
+// be sealed ends the burst, and those behind it are lost as if on the way, which no working device brings about.
+std::size_t NetRole::seal(Link& link, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    const TxDatagram& datagram = datagrams_[i];
+    sealed_[i] = {.data = datagram.data,
+                  .bytes = datagram.length - static_cast<std::uint32_t>(wire::kSealBytes),
+                  .stream = raw(datagram.stream),
+                  .number = datagram.number};
+  }
+  const auto good = static_cast<std::size_t>(std::countr_one(link.keys.seal(std::span(sealed_).first(count))));
+  seals_failed_ += count - std::min(good, count);
+  return std::min(good, count);
 }
 
 }  // namespace dwcp

@@ -4,7 +4,8 @@
 // allocation after construction.  One thread.
 //
 // Each round:
-//   lane.receive(now, datagram)            for every datagram that came
+//   lane.examine(datagram, number)         for every datagram that came; the caller opens its seal ...
+//   lane.receive(now, datagram, number)    ... and hands up what is authentic
 //   lane.submit / consume / reset_flow ... what the codec asks for
 //   lane.on_time(now)                      timers
 //   lane.transmit(now, batch)              until it gives less than asked
@@ -66,6 +67,7 @@ struct LaneConfig {
   std::uint64_t rate_max_bytes_per_sec = 0;      // per lane; 0 = no cap
   CongestionKind congestion = CongestionKind::kBbr;
   bool ecn = true;                               // send ECT(0) where a path proves to carry it
+  bool skip_numbers = true;                      // see skipped_numbers.h; off where a test plays a peer by numbers
   std::uint32_t tail_parity_max_percent = 20;    // of a frame marked FrameBody::tail; 0 = none.  What comes is always used
 
   [[nodiscard]] ScalerLimits stream_limits() const noexcept {
@@ -104,12 +106,13 @@ struct LaneEvent {
 };
 
 // A datagram to send: the lane writes up to `capacity` bytes at `data`, which are at least Lane::datagram_bytes(), and sets
-// the rest.
+// the rest.  The caller seals it: `length` counts wire::kSealBytes at the end that are not written yet.
 struct TxDatagram {
   std::uint8_t* data = nullptr;
   std::uint32_t capacity = 0;
   std::uint32_t length = 0;
   StreamId stream{};
+  PacketNumber number = 0;
   std::uint8_t path = 0;  // which of the stream's 5-tuples: see Stream::path()
   Ecn ecn = Ecn::kNotEct;  // for its IP header
 };
@@ -161,8 +164,18 @@ class Lane final : private SentSink {
   [[nodiscard]] bool drained() const noexcept;
 
   // --- Network side --------------------------------------------------------------------------------------------------
-  // A datagram whose session is ours, and what its IP header said.  kNone when taken.
-  wire::DropReason receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram, Ecn ecn = Ecn::kNotEct) noexcept;
+  // What can be said of a datagram before its seal is opened; kNone: open it, as packet `number` of its stream.  Changes
+  // nothing but counters, since the header is not known to be authentic.
+  wire::DropReason examine(std::span<const std::uint8_t> datagram, PacketNumber& number) noexcept;
+  // An authentic datagram that examine() let pass: its header, open chunks and the tag, and what its IP header said.
+  // kNone when taken.
+  wire::DropReason receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram, PacketNumber number,
+                           Ecn ecn = Ecn::kNotEct) noexcept;
+  // Counts a datagram of ours that its caller dropped: its seal is not good, or there is no key to it.
+  wire::DropReason drop(wire::DropReason reason) noexcept {
+    ++counters_.drops[static_cast<std::size_t>(reason)];
+    return reason;
+  }
   // Writes due datagrams to batch[0..n) and returns n; less than batch.size() when nothing more may go now.
   [[nodiscard]] std::size_t transmit(std::uint64_t now_ns, std::span<TxDatagram> batch) noexcept;
   void on_time(std::uint64_t now_ns) noexcept;
@@ -210,6 +223,8 @@ class Lane final : private SentSink {
   [[nodiscard]] const LossMeter& loss() const noexcept { return loss_; }
   [[nodiscard]] std::uint64_t last_received_ns() const noexcept { return last_received_ns_; }
   [[nodiscard]] bool closed_by_peer() const noexcept { return closed_by_peer_; }
+  // The peer has acknowledged what was never sent: end the session.
+  [[nodiscard]] bool lied_to() const noexcept { return lied_to_; }
   [[nodiscard]] std::uint64_t in_flight_bytes() const noexcept;
   [[nodiscard]] std::uint64_t window_bytes() const noexcept;
   // What the streams deliver together; 0 before the first measurement.
@@ -426,6 +441,7 @@ class Lane final : private SentSink {
 
   std::uint64_t last_received_ns_ = 0;
   bool closed_by_peer_ = false;
+  bool lied_to_ = false;
   EndReason close_reason_ = EndReason::kNone;
   std::uint32_t closes_pending_ = 0;
   LaneCounters counters_;

@@ -39,7 +39,7 @@ Streams Lane::start(std::uint64_t now_ns, const LaneSession& session, Streams st
   peer_flow_highest_ = 0;
   peer_flow_seen_ = 0;
   tx_ahead_ = {};
-  closed_by_peer_ = false;
+  closed_by_peer_ = lied_to_ = false;
   closes_pending_ = 0;
   last_received_ns_ = now_ns;
   active_ = true;

@@ -9,7 +9,6 @@
 #include "dataplane/transport/lane.h"
 #include "dataplane/wire/chunk.h"
 #include "dataplane/wire/packet.h"
-#include "dataplane/wire/seal.h"
 
 namespace dwcp {
 
@@ -31,29 +30,31 @@ struct Lane::Received {
   }
 };
 
-DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram, Ecn ecn) noexcept {
-  const auto drop = [this](DropReason reason) {
-    ++counters_.drops[static_cast<std::size_t>(reason)];
-    return reason;
-  };
+DropReason Lane::examine(std::span<const std::uint8_t> datagram, PacketNumber& number) noexcept {
   if (datagram.size() < sizeof(wire::PacketHeader) + wire::kSealBytes) return drop(DropReason::kTruncated);
   if (datagram.size() > wire::kDatagramBytesMax) return drop(DropReason::kOversized);
   const auto& header = *reinterpret_cast<const wire::PacketHeader*>(datagram.data());
   if (wire::version_of(header.type) != wire::kVersion) return drop(DropReason::kWrongVersion);
   if (header.type != wire::type_byte(wire::PacketType::kData)) return drop(DropReason::kUnknownType);
   if (!active_ || header.session != session_.local_session) return drop(DropReason::kWrongSession);
-  if (header.stream >= streams_.size()) return drop(DropReason::kWrongStream);
-  if (!wire::unseal(datagram)) return drop(DropReason::kBadSeal);
+  const std::size_t index = wire::stream_of(header.stream);
+  if (index >= streams_.size()) return drop(DropReason::kWrongStream);
+  const AckTracker& received = streams_[index].received();
+  number = wire::expand_packet_number(received.expected(), header.number);
+  if (const DropReason reason = received.admit(number); reason != DropReason::kNone) return drop(reason);
+  return DropReason::kNone;
+}
 
-  Stream& stream = streams_[header.stream];
-  const PacketNumber number = wire::expand_packet_number(stream.received().expected(), header.number);
-  if (const DropReason reason = stream.received().admit(number); reason != DropReason::kNone) {
-    return drop(reason);  // the network's doing: a sender never uses a number twice
-  }
+DropReason Lane::receive(std::uint64_t now_ns, std::span<const std::uint8_t> datagram, PacketNumber number, Ecn ecn) noexcept {
+  const auto& header = *reinterpret_cast<const wire::PacketHeader*>(datagram.data());
+  const std::uint8_t index = wire::stream_of(header.stream);
+  Stream& stream = streams_[index];
+  // Twice in one burst: the network's doing, or somebody's, for a sender never uses a number twice.
+  if (const DropReason reason = stream.received().admit(number); reason != DropReason::kNone) return drop(reason);
   Received packet{.stream = stream,
                   .rest = datagram.subspan(sizeof(header), datagram.size() - sizeof(header) - wire::kSealBytes)};
   if (const DropReason reason = take_chunks(now_ns, packet); reason != DropReason::kNone) return drop(reason);
-  receiving_ |= std::uint64_t{1} << header.stream;
+  receiving_ |= std::uint64_t{1} << index;
   ++stream.counters().packets_received;
   stream.counters().bytes_received += datagram.size();
   stream.received().on_received(now_ns, number, packet.ack_eliciting,
@@ -121,7 +122,11 @@ DropReason Lane::take_ack(std::uint64_t now_ns, Received& packet) noexcept {
   }
   const std::uint64_t delay_ns = std::uint64_t{ack->delay_8us} * 8 * kNsPerUs;
   const bool taken = stream.on_ack(now_ns, {ranges.data(), count}, delay_ns, *this, with_ecn ? &ecn : nullptr);
-  return taken ? DropReason::kNone : DropReason::kBadAck;
+  if (taken) return DropReason::kNone;
+  // One that lies about what it got lies about the path: what it is sent would be a flood.
+  if (!stream.lied_to()) return DropReason::kBadAck;
+  lied_to_ = true;
+  return DropReason::kFalseAck;
 }
 
 DropReason Lane::take_credit(Received& packet) noexcept {

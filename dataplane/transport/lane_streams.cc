@@ -35,8 +35,9 @@ Streams Lane::make_streams(const LaneSession& session) {
     CongestionGroup& group = *streams.groups[i % groups];
     streams.all.push_back(std::make_unique<Stream>(static_cast<StreamId>(i), sent_pages_, group, mtu));
     if (config_.ecn) streams.all.back()->enable_ecn();
+    if (config_.skip_numbers) streams.all.back()->skip_numbers(session.seed + (i << 32));
   }
-  // The hello has proven that the peer is there, so one stream carries data from the first packet on; the others prove their
+  // The handshake has proven that the peer is there, so one stream carries data from the first packet on; the others prove their
   // paths first.
   streams[0].open_active();
   for (std::size_t i = 1; i < limits.initial; ++i) streams[i].open();

@@ -7,7 +7,6 @@
 #include "dataplane/transport/lane.h"
 #include "dataplane/wire/chunk.h"
 #include "dataplane/wire/packet.h"
-#include "dataplane/wire/seal.h"
 
 namespace dwcp {
 namespace {
@@ -148,16 +147,16 @@ bool Lane::build_mtu_probe(std::uint64_t now_ns, Stream& stream, TxDatagram& out
 
 std::size_t Lane::put_header(Stream& stream, TxDatagram& out) noexcept {
   auto& header = *reinterpret_cast<wire::PacketHeader*>(out.data);
+  out.number = stream.next_number();
   header.type = wire::type_byte(wire::PacketType::kData);
   header.stream = raw(stream.id());
   header.session = session_.remote_session;
-  header.number = static_cast<std::uint32_t>(stream.next_number());
+  header.number = static_cast<std::uint32_t>(out.number);
   return sizeof(header);
 }
 
 void Lane::finish(std::uint64_t now_ns, Stream& stream, SentPacket& record, std::size_t size, bool eliciting,
                   TxDatagram& out) noexcept {
-  wire::seal(out.data, size);
   size += wire::kSealBytes;
   out.length = static_cast<std::uint32_t>(size);
   out.stream = stream.id();

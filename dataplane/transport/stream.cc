@@ -18,20 +18,22 @@ void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes
   packet.bytes = static_cast<std::uint16_t>(bytes);
   ++counters_.packets_sent;
   counters_.bytes_sent += bytes;
+  const PacketNumber number = sent_.next() - 1;
+  maybe_skip();
   if (!ack_eliciting) {
     // One who only receives is never acknowledged: forget these records as pages fill.
-    if (sent_.next() % SentPage::kRecords == 0) forget_settled(now_ns);
+    if (number / SentPage::kRecords != sent_.next() / SentPage::kRecords) forget_settled(now_ns);
     return;
   }
   packet.state = SentState::kOutstanding;
-  packet.ect = ecn_.on_sent(now_ns, sent_.next() - 1, rtt_.pto_ns(kPeerAckDelayMaxNs));
+  packet.ect = ecn_.on_sent(now_ns, number, rtt_.pto_ns(kPeerAckDelayMaxNs));
   counters_.ecn_packets_sent += packet.ect;
   if (in_flight_bytes_ == 0) in_flight_since_ns_ = now_ns;
   in_flight_bytes_ += bytes;
   group_.on_sent(packet);
   last_eliciting_sent_ns_ = now_ns;
   if (packet.mtu_probe) {
-    mtu_.on_probe_sent(now_ns, sent_.next() - 1, rtt_.sampled() ? rtt_.smoothed_ns() : 0);
+    mtu_.on_probe_sent(now_ns, number, rtt_.sampled() ? rtt_.smoothed_ns() : 0);
   } else {
     mtu_.on_sent(now_ns, packet.bytes);
   }
@@ -40,6 +42,13 @@ void Stream::on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes
     probe_interval_ns_ = std::min(2 * probe_interval_ns_, kProbeMaxNs);
   }
   set_timer();
+}
+
+// A number left out has a record like one that asked for no acknowledgement, so that nothing waits for it.
+void Stream::maybe_skip() noexcept {
+  if (!skipped_.due(sent_.next()) || !sent_.can_push()) return;
+  skipped_.note(sent_.next());
+  (void)sent_.push();
 }
 
 const SentPacket* Stream::oldest_outstanding() noexcept {
@@ -52,6 +61,10 @@ const SentPacket* Stream::oldest_outstanding() noexcept {
 bool Stream::on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, std::uint64_t ack_delay_ns, SentSink& sink,
                     const EcnCounts* ecn) noexcept {
   if (ranges.empty() || ranges.front().last >= sent_.next()) return false;
+  if (skipped_.claimed_by(ranges)) {
+    lied_to_ = true;
+    return false;
+  }
   AckSample sample;
   sample.now_ns = now_ns;
   const bool others_heard = hears_others(now_ns);

@@ -36,6 +36,7 @@
 #include "dataplane/transport/reorder_window.h"
 #include "dataplane/transport/rtt.h"
 #include "dataplane/transport/sent_map.h"
+#include "dataplane/transport/skipped_numbers.h"
 
 namespace dwcp {
 
@@ -114,12 +115,6 @@ struct StreamCounters {
   }
 };
 
-// Contiguous packet numbers [first, last] from an ACK chunk, highest range first.
-struct AckedRange {
-  PacketNumber first = 0;
-  PacketNumber last = 0;
-};
-
 class Stream {
  public:
   // The peer's AckTracker::kDelayMaxNs, and room for its loop's sleep.
@@ -175,6 +170,8 @@ class Stream {
   [[nodiscard]] PacketNumber next_number() const noexcept { return sent_.next(); }
   [[nodiscard]] SentPacket& begin_packet() noexcept { return sent_.push(); }
   void on_sent(std::uint64_t now_ns, SentPacket& packet, std::size_t bytes, bool ack_eliciting) noexcept;
+  // Leaves out packet numbers from now on, at places drawn from `seed`, to find out a peer that lies: see skipped_numbers.h.
+  void skip_numbers(std::uint64_t seed) noexcept { skipped_.arm(seed); }
   void on_app_limited() noexcept { group_.on_app_limited(); }
 
   // What the next packet may have, and the size of a probe of the path's MTU (see path_mtu.h).
@@ -197,6 +194,8 @@ class Stream {
   // False when the ACK names a packet never sent.  `ecn`: the low 32 bits of its counts; null when it has none.
   [[nodiscard]] bool on_ack(std::uint64_t now_ns, std::span<const AckedRange> ranges, std::uint64_t ack_delay_ns,
                             SentSink& sink, const EcnCounts* ecn = nullptr) noexcept;
+  // The peer has acknowledged a packet that was left out: it lies.
+  [[nodiscard]] bool lied_to() const noexcept { return lied_to_; }
   [[nodiscard]] AckTracker& received() noexcept { return received_; }
   [[nodiscard]] const AckTracker& received() const noexcept { return received_; }
 
@@ -253,10 +252,13 @@ class Stream {
   void try_next_path(std::uint64_t now_ns, SentSink& sink) noexcept;
   void forget_settled(std::uint64_t now_ns) noexcept;
   void set_timer() noexcept;
+  void maybe_skip() noexcept;
   [[nodiscard]] std::uint64_t loss_delay_ns() const noexcept;
 
   StreamId id_;
   SentMap sent_;
+  SkippedNumbers skipped_;
+  bool lied_to_ = false;
   Acked acked_;
   PacketNumber remembered_from_ = 0;  // ACKs of what is below are not looked at
   AckTracker received_;

@@ -7,7 +7,6 @@
 
 #include "dataplane/wire/chunk.h"
 #include "dataplane/wire/packet.h"
-#include "dataplane/wire/seal.h"
 
 namespace dwcp::wire {
 
@@ -25,7 +24,7 @@ inline constexpr std::uint32_t kFramesPerFlowMax = 8192;
 
 // Streams of a lane.
 inline constexpr std::size_t kStreamsMax = 64;
-static_assert(kStreamsMax <= 256, "stream is one byte");
+static_assert(kStreamsMax <= 64, "stream is six bits");
 
 // UDP payload: every path must carry the least; the most is a 9000-byte MTU less IPv4 and UDP headers.
 inline constexpr std::size_t kDatagramBytesMin = 1200;

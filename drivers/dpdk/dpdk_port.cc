@@ -236,10 +236,10 @@ void DpdkPort::listen_to_groups(bool promiscuous) noexcept {
   }
 }
 
-LinkState DpdkPort::link() const noexcept {
+PortLinkState DpdkPort::link() const noexcept {
   rte_eth_link link{};
   if (rte_eth_link_get_nowait(port_id_, &link) != 0) return {};
-  LinkState state;
+  PortLinkState state;
   state.up = link.link_status == RTE_ETH_LINK_UP;
   state.full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
   state.speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;

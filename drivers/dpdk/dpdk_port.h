@@ -31,7 +31,7 @@ struct DpdkPortConfig {
   bool promiscuous = false;
 };
 
-struct LinkState {
+struct PortLinkState {
   bool up = false;
   bool full_duplex = false;
   std::uint32_t speed_mbps = 0;  // 0: not known
@@ -54,7 +54,7 @@ class DpdkPort {
   // True when incoming UDP is spread over the queues by RSS.
   [[nodiscard]] bool rss() const noexcept { return rss_; }
 
-  [[nodiscard]] LinkState link() const noexcept;
+  [[nodiscard]] PortLinkState link() const noexcept;
   // Every counter of the device by its DPDK name.
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> xstats() const;
 

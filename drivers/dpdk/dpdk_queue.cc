@@ -54,7 +54,7 @@ std::size_t DpdkQueue::receive(std::span<RxPacket> packets) noexcept {
       continue;
     }
     RxPacket& packet = packets[taken++];
-    packet.data = rte_pktmbuf_mtod(mbuf, const std::uint8_t*);
+    packet.data = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
     packet.length = mbuf->data_len;
     packet.ip = checksum_state<RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_BAD, RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN>(
         mbuf->ol_flags);

@@ -4,7 +4,8 @@ import os
 import pathlib
 import signal
 
-from lab.gateway import render
+from lab.gateway import certified, render
+from lab.pki import Pki
 from labtest import Skip, expect
 
 EAL = ("--no-huge", "-m", "256", "--no-pci", "--lcores", "0@(0-1),1@(0-1)", "--vdev", "net_null0")
@@ -29,7 +30,7 @@ def expect_one_line(lab, text, *fragments):
 
 
 def good(lab):
-    return render("a", 1500, lab.work)
+    return render("a", 1500, lab.work, certified(Pki(lab.build, lab.work / "pki"), "site-a"))
 
 
 def test_unknown_key(lab):

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "tests/sim/lab_seal.h"
+
 namespace dwcp::sim {
 namespace {
 
@@ -197,12 +199,13 @@ void Side::take_events(std::uint64_t now_ns) {
 }
 
 void Side::pump(std::uint64_t now_ns, PathBundle& in, PathBundle& out) {
-  while (const auto delivery = in.receive(now_ns)) (void)lane_.receive(now_ns, delivery->bytes, delivery->ecn);
+  while (const auto delivery = in.receive(now_ns)) (void)sim::receive(lane_, now_ns, delivery->bytes, delivery->ecn);
   take_events(now_ns);
   submit_offers();
   lane_.on_time(now_ns);
   TxDatagram datagram{.data = datagram_.data(), .capacity = static_cast<std::uint32_t>(datagram_.size())};
   while (lane_.transmit(now_ns, {&datagram, 1}) == 1) {
+    seal(datagram);
     const std::size_t side = lane_.session().opens_odd_flows ? 0 : 1;
     if (setup_.path_down && setup_.path_down(now_ns, side, datagram.stream, datagram.path)) continue;
     if (setup_.datagram_down && setup_.datagram_down(side, datagram)) continue;

@@ -11,7 +11,7 @@
 
 #include "dataplane/wire/chunk.h"
 #include "dataplane/wire/packet.h"
-#include "dataplane/wire/seal.h"
+#include "tests/sim/lab_seal.h"
 
 namespace dwcp::sim {
 
@@ -87,7 +87,7 @@ class Packet {
     const std::size_t length = bytes_.size();
     std::vector<std::uint8_t> datagram = bytes_;
     datagram.resize(length + wire::kSealBytes);
-    wire::seal(datagram.data(), length);
+    seal(datagram.data(), length);
     return datagram;
   }
 

@@ -2,7 +2,7 @@
 // dwcp-core [EAL arguments] -- source|sink [options]
 //
 // One end of a lane on one core, for tools/bench core: the gateway's port, net role and loop as they are, and FrameRole in
-// the codec's place.  No hello, no control thread: both ends know the session.  One JSON line when the window is over; then
+// the codec's place.  No handshake, no control thread: both ends know the session and its keys.  One JSON line when the window is over; then
 // it goes on, so that the other end's window is whole too.  SIGUSR1 stops the polling ("stopped"), SIGTERM ends it.
 #include <signal.h>
 
@@ -14,6 +14,8 @@
 #include <string>
 
 #include "config/config.h"
+#include "dataplane/crypto/cryptodev_provider.h"
+#include "dataplane/crypto/lab_null/unencrypted_lab_aead.h"
 #include "drivers/dpdk/dpdk_port.h"
 #include "drivers/dpdk/eal.h"
 #include "tools/dwcp-core/frame_role.h"
@@ -40,7 +42,12 @@ struct Arguments {
   double warmup_s = 1;
   std::uint64_t sleep_max_us = 0;
   std::uint16_t ring_packets = 1024;
+  std::string cipher = "aes-128-gcm";
+  std::string crypto_driver;  // empty: the best there is
 };
+
+// The lab's stand-in for a cipher, to measure what encryption costs.
+constexpr std::string_view kNoCipher = "UNENCRYPTED-LAB-ONLY";
 
 LcoreLoop* running_loop = nullptr;
 
@@ -82,7 +89,38 @@ NetRoleConfig net_config(const Arguments& arguments, const PortInfo& port, const
   return net;
 }
 
-void start_session(const Arguments& arguments, NetRole& net, ControlNetRings& control) {
+Cipher cipher_of(const Arguments& arguments) {
+  const auto found = std::find(kCipherNames.begin(), kCipherNames.end(), arguments.cipher);
+  return found == kCipherNames.end() ? Cipher::kAes128Gcm : static_cast<Cipher>(found - kCipherNames.begin());
+}
+
+std::unique_ptr<AeadProvider> make_aead(const Arguments& arguments) {
+  if (arguments.cipher == kNoCipher) return std::make_unique<UnencryptedLabProvider>();
+  CryptodevConfig config;
+  if (!arguments.crypto_driver.empty()) config.drivers = {arguments.crypto_driver};
+  auto made = std::make_unique<CryptodevProvider>(config);
+  if (!made->supports(cipher_of(arguments))) throw std::runtime_error(made->why_not(cipher_of(arguments)));
+  return made;
+}
+
+// Both ends know these.
+std::unique_ptr<EpochKeys> make_keys(const Arguments& arguments, AeadProvider& aead) {
+  const Cipher cipher = cipher_of(arguments);
+  auto keys = std::make_unique<EpochKeys>();
+  keys->cipher = cipher;
+  keys->send_at_once = true;
+  const auto key = [&](bool source) {
+    const std::vector<std::uint8_t> bytes(cipher_key_bytes(cipher), source ? 1 : 2);
+    auto made = aead.make_key(cipher, bytes);
+    if (!made) throw std::runtime_error(made.error());
+    return std::move(*made);
+  };
+  keys->tx = key(arguments.source);
+  keys->rx = key(!arguments.source);
+  return keys;
+}
+
+void start_session(const Arguments& arguments, NetRole& net, ControlNetRings& control, AeadProvider& aead) {
   const LaneConfig& lane = net.config().lane;
   LaneSession session;
   session.local_session = arguments.source ? kSourceSession : kSinkSession;
@@ -92,11 +130,11 @@ void start_session(const Arguments& arguments, NetRole& net, ControlNetRings& co
   session.peer_streams = lane.stream_limits().max;
   session.peer_window_bytes = Lane::window_initial(lane);
   session.peer_frame_window = Lane::frame_window(lane);
-  auto start = std::make_unique<LaneStart>(LaneStart{.session = session, .streams = net.make_streams(0, session)});
+  auto start = std::make_unique<LaneStart>(LaneStart{.session = session, .streams = net.make_streams(0, session), .keys = make_keys(arguments, aead)});
   if (control.to_net.push({.kind = ControlToNetKind::kStart, .start = start.get()})) start.release();
 }
 
-void print(const Arguments& arguments, const NetRole& net, const core::Reading& begin, const core::Reading& end) {
+void print(const Arguments& arguments, const std::string& device, const NetRole& net, const core::Reading& begin, const core::Reading& end) {
   const double seconds = static_cast<double>(end.now_ns - begin.now_ns) * 1e-9;
   const double cpu_s = static_cast<double>(end.cpu_ns - begin.cpu_ns) * 1e-9;
   const auto busy = static_cast<double>(end.busy_cycles - begin.busy_cycles);
@@ -109,6 +147,8 @@ void print(const Arguments& arguments, const NetRole& net, const core::Reading& 
   const double cycles_per_packet = busy_s * static_cast<double>(TscClock().hz()) / static_cast<double>(packets);
   std::cout << json{{"role", arguments.source ? "source" : "sink"},
                     {"seconds", seconds},
+                    {"cipher", arguments.cipher},
+                    {"crypto_device", device},
                     {"cpu_s", cpu_s},
                     {"busy_s", busy_s},
                     {"tsc_hz", TscClock().hz()},
@@ -140,6 +180,7 @@ int run(const Arguments& arguments) {
   core::MeteredQueue queue((*port)->queue(0));
   const TscClock clock;
   const NetRoleConfig config = net_config(arguments, queue.info(), clock);
+  const auto aead = make_aead(arguments);
   MigrationTable migrations(1);
   ControlNetRings control;
   CodecNetRings rings(arguments.frames, config.lane.rx_frames_max, Lane::flow_places(config.lane));
@@ -148,9 +189,9 @@ int run(const Arguments& arguments) {
   core::Meter meter({.warmup_ns = static_cast<std::uint64_t>(arguments.warmup_s * 1e9),
                      .window_ns = static_cast<std::uint64_t>(arguments.seconds * 1e9)},
                     net, queue, frames, [&](const core::Reading& begin, const core::Reading& end) {
-                      print(arguments, net, begin, end);
+                      print(arguments, aead->device(cipher_of(arguments)), net, begin, end);
                     });
-  start_session(arguments, net, control);
+  start_session(arguments, net, control, *aead);
   LcoreLoop loop({&net, &frames, &meter}, arguments.sleep_max_us * kNsPerUs);
   meter.set_loop(loop);
   running_loop = &loop;
@@ -159,7 +200,7 @@ int run(const Arguments& arguments) {
   signal(SIGINT, stop_running);
   loop.run();
   wait_for_end();
-  for (NetToControl message; control.to_control.pop(message);) delete message.start;
+  for (NetToControl message; control.to_control.pop(message);) dispose(message);
   if (frames.failed()) throw std::runtime_error("the flow ended");
   return 0;
 }
@@ -182,6 +223,10 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", arguments.seconds, "of the window")->check(CLI::PositiveNumber);
   app.add_option("--warmup", arguments.warmup_s, "seconds before it");
   app.add_option("--sleep-max-us", arguments.sleep_max_us, "idle sleeps; 0: poll without end");
+  std::vector<std::string> ciphers(kCipherNames.begin(), kCipherNames.end());
+  ciphers.emplace_back(kNoCipher);
+  app.add_option("--cipher", arguments.cipher, "that seals the packets")->check(CLI::IsMember(ciphers));
+  app.add_option("--crypto-driver", arguments.crypto_driver, "such as crypto_openssl, in place of the best there is");
   app.add_option("--ring-packets", arguments.ring_packets, "descriptors of each ring");
   std::vector<std::string> words(argv + own, argv + argc);
   std::reverse(words.begin(), words.end());  // as CLI11 wants them

@@ -64,13 +64,15 @@ const char* neighbour_state(inet::Neighbour::State state) {
 }  // namespace
 
 Collector::Collector(const Config& config, const DpdkPort& port, const MigrationTable& migrations, NetRole& net,
-                     const PeerSessions& peers, const EdgeThread& edge, const std::vector<std::unique_ptr<LcoreLoop>>& lcores,
+                     const PeerLinks& peers, const LinkSecurity& security, const EdgeThread& edge,
+                     const std::vector<std::unique_ptr<LcoreLoop>>& lcores,
                      const std::vector<unsigned>& lcore_ids)
     : config_(config),
       port_(port),
       table_(migrations),
       net_(net),
       peers_(peers),
+      security_(security),
       edge_(edge),
       lcores_(lcores),
       lcore_ids_(lcore_ids),
@@ -87,9 +89,12 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
   collect_port(report, out);
   for (std::size_t i = 1; i < wire::kDropReasons; ++i) {
     const auto reason = static_cast<wire::DropReason>(i);
-    // Hellos are judged by the control thread.
-    const std::uint64_t control = reason == wire::DropReason::kBadHello ? peers_.refused() : 0;
-    out.drops.push_back({wire::drop_reason_name(reason), report.wire_drops[i] + control});
+    out.drops.push_back({wire::drop_reason_name(reason), report.wire_drops[i]});
+  }
+  for (std::size_t i = 0; i < kHandshakeRefusals; ++i) {
+    std::uint64_t count = 0;
+    for (std::uint16_t lane = 0; lane < peers_.size(); ++lane) count += peers_.link(lane).counters().refused[i];
+    out.drops.push_back({std::string("handshake_") + kHandshakeRefusalNames[i], count});
   }
   for (std::size_t i = 1; i < inet::kDropReasons; ++i) {
     out.drops.push_back({"inet_" + std::string(inet::info_of(static_cast<inet::DropReason>(i)).name), report.inet_drops.counts[i]});
@@ -100,6 +105,7 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
         {.address = n.address.text(), .mac = n.resolved ? inet::mac_text(n.mac) : "", .state = neighbour_state(n.state)});
   }
   out.drops.push_back({"control_ring_full", report.control_ring_full});
+  out.drops.push_back({"not_sealed", report.seals_failed});
   out.drops.push_back({"edge_no_slot", edge_.counters().rejected.get()});
   GatewaySnapshot& gateway = out.gateway;
   gateway.name = config_.gateway.name;
@@ -116,6 +122,7 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
   gateway.migrations_completed = table_.completed();
   gateway.migrations_failed = table_.failed();
   gateway.log_lines_dropped = log_lines_dropped;
+  collect_certificate(gateway);
   return out;
 }
 
@@ -243,23 +250,25 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     PeerSnapshot peer;
     peer.name = config_.peers[i].name;
     peer.address = config_.peers[i].address.to_string();
-    switch (peers_.state(i)) {
-      case PeerState::kDown:
+    const PeerLink& link = peers_.link(i);
+    switch (link.state()) {
+      case LinkState::kDown:
         peer.state = "connecting";
-        peer.reason = "no answer to our hellos yet";
+        peer.reason = link.failure().text.empty() ? "no answer to our handshakes yet" : link.failure().text;
         break;
-      case PeerState::kStarting:
+      case LinkState::kStarting:
         peer.state = "connecting";
         peer.reason = "agreed, starting";
         break;
-      case PeerState::kUp: {
+      case LinkState::kUp: {
         peer.state = "up";
-        const std::uint64_t age_ms = (Loop::now_ns() - peers_.since_ns(i)) / kNsPerMs;
+        const std::uint64_t age_ms = (Loop::now_ns() - link.since_ns()) / kNsPerMs;
         peer.up_since_unix_ms = static_cast<std::uint64_t>(unix_ms()) - age_ms;
-        peer.session_id = hex("%08lx", peers_.session(i));
+        peer.session_id = hex("%08lx", link.session());
         break;
       }
     }
+    collect_security(i, lane, peer);
     peer.streams = lane.streams;
     peer.streams_target = lane.streams_target;
     peer.streams_grown = lane.scaler.grown;
@@ -293,6 +302,32 @@ void Collector::collect_peers(const NetReport& report, Snapshot& out) {
     if (lane.active) collect_streams(i, lane, peer, out);
     out.peers.push_back(peer);
   }
+}
+
+void Collector::collect_security(std::uint16_t lane, const LaneReport& report, PeerSnapshot& peer) const {
+  const PeerLink& link = peers_.link(lane);
+  const PeerLinkCounters& counters = link.counters();
+  peer.handshakes = counters.completed;
+  peer.handshakes_resumed = counters.resumed;
+  peer.handshakes_failed = counters.failed;
+  peer.rekeys = counters.rekeys;
+  if (link.state() != LinkState::kUp) return;
+  peer.cipher = cipher_name(link.cipher());
+  peer.crypto_device = security_.aead().device(link.cipher());
+  peer.tls = link.peer().not_after_unix_s == 0 ? "psk" : "certificate";
+  peer.certificate_subject = link.peer().subject;
+  peer.certificate_not_after_unix_s = static_cast<std::uint64_t>(link.peer().not_after_unix_s);
+  peer.epoch = report.epoch;
+  peer.key_bytes = report.key_bytes;
+  peer.forgeries = report.forgeries;
+}
+
+void Collector::collect_certificate(GatewaySnapshot& gateway) const {
+  const Credentials& credentials = security_.tls().credentials();
+  const std::int64_t now_s = LinkSecurity::unix_now_s();
+  gateway.certificate_not_after_unix_s = static_cast<std::uint64_t>(credentials.not_after_unix_s());
+  gateway.certificate_days = static_cast<std::int32_t>(credentials.remaining_days(now_s));
+  for (const std::string& line : credentials.warnings(now_s)) gateway.warnings += (gateway.warnings.empty() ? "" : "; ") + line;
 }
 
 void Collector::collect_streams(std::size_t index, const LaneReport& lane, PeerSnapshot& peer, Snapshot& out) const {

@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "config/config.h"
-#include "control/peer_session.h"
+#include "control/handshake/peer_links.h"
 #include "control/snapshot.h"
 #include "dataplane/edge/edge_thread.h"
 #include "dataplane/lcore/lcore_loop.h"
 #include "dataplane/lcore/net_role.h"
 #include "dataplane/rings/migration_table.h"
 #include "drivers/dpdk/dpdk_port.h"
+#include "tools/dwcp-gateway/link_security.h"
 
 namespace dwcp {
 
@@ -23,8 +24,8 @@ class Collector {
  public:
   static constexpr std::size_t kEndedKept = 64;
 
-  Collector(const Config& config, const DpdkPort& port, const MigrationTable& migrations, NetRole& net, const PeerSessions& peers,
-            const EdgeThread& edge, const std::vector<std::unique_ptr<LcoreLoop>>& lcores, const std::vector<unsigned>& lcore_ids);
+  Collector(const Config& config, const DpdkPort& port, const MigrationTable& migrations, NetRole& net, const PeerLinks& peers,
+            const LinkSecurity& security, const EdgeThread& edge, const std::vector<std::unique_ptr<LcoreLoop>>& lcores, const std::vector<unsigned>& lcore_ids);
 
   [[nodiscard]] Snapshot collect(std::uint64_t log_lines_dropped);
   // Migrations whose state changed since the last call: for the log.
@@ -44,6 +45,8 @@ class Collector {
   void look_at(std::size_t slot, std::uint32_t tenant);
   [[nodiscard]] MigrationSnapshot migration(std::size_t slot, const Seen& seen) const;
   void collect_peers(const NetReport& report, Snapshot& out);
+  void collect_security(std::uint16_t lane, const LaneReport& report, PeerSnapshot& peer) const;
+  void collect_certificate(GatewaySnapshot& gateway) const;
   void collect_streams(std::size_t index, const LaneReport& lane, PeerSnapshot& peer, Snapshot& out) const;
   void collect_port(const NetReport& report, Snapshot& out) const;
   void collect_lcores(const NetReport& report, Snapshot& out);
@@ -52,7 +55,8 @@ class Collector {
   const DpdkPort& port_;
   const MigrationTable& table_;
   NetRole& net_;
-  const PeerSessions& peers_;
+  const PeerLinks& peers_;
+  const LinkSecurity& security_;
   const EdgeThread& edge_;
   const std::vector<std::unique_ptr<LcoreLoop>>& lcores_;
   const std::vector<unsigned>& lcore_ids_;

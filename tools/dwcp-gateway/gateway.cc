@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kControlPollMs = 5;
 constexpr std::uint64_t kSnapshotMs = 100;
+constexpr std::uint64_t kDistrustNs = 60 * kNsPerSec;
 // Blocks one migration may hold at each side of the codec: what they hold hides from the hypervisor.
 constexpr std::size_t kBlocksPerMigration = 8;
 
@@ -48,18 +49,33 @@ Gateway::Gateway(Config config, Log& log)
 Gateway::~Gateway() { stop(); }
 
 expected<void, Error> Gateway::start() {
+  if (auto secured = open_security(); !secured) return secured;
   if (auto opened = open_port(); !opened) return opened;
   build_roles();
   if (auto launched = launch_lcores(); !launched) return launched;
   if (auto listening = start_edges(); !listening) return listening;
   start_peers();
-  collector_ = std::make_unique<Collector>(config_, *port_, *migrations_, *net_, *peers_, *edge_, lcores_, lcore_ids_);
+  collector_ = std::make_unique<Collector>(config_, *port_, *migrations_, *net_, *peers_, *security_, *edge_, lcores_, lcore_ids_);
   board_.publish(collector_->collect(log_.dropped()));
   if (auto telemetry = telemetry_.start(); !telemetry) return telemetry;
   telemetry_running_ = true;
   log_.write(LogLevel::kInfo, "gateway is up",
              {{"gateway", config_.gateway.name}, {"port", port_->name()}, {"peers", config_.peers.size()},
               {"listeners", config_.listeners.size()}, {"services", config_.services.size()}});
+  return {};
+}
+
+expected<void, Error> Gateway::open_security() {
+  auto opened = LinkSecurity::open(config_);
+  if (!opened) return unexpected<Error>(opened.error());
+  security_ = std::move(*opened);
+  for (const std::string& line : security_->missing()) log_.write(LogLevel::kWarning, "a cipher is left out", {{"reason", line}});
+  for (const Cipher cipher : security_->ciphers()) {
+    log_.write(LogLevel::kInfo, "cipher", {{"name", std::string(cipher_name(cipher))}, {"device", security_->aead().device(cipher)}});
+  }
+  for (const std::string& line : security_->tls().credentials().warnings(LinkSecurity::unix_now_s())) {
+    log_.write(LogLevel::kWarning, "credentials", {{"warning", line}});
+  }
   return {};
 }
 
@@ -158,6 +174,9 @@ expected<void, Error> Gateway::launch_lcores() {
                               "the configuration needs " + std::to_string(needed) + " worker lcores beside the main one, EAL has " +
                                   std::to_string(workers.size()) + ": give it more with -l or --lcores"});
   }
+  if (auto ready = security_->prepare_lcore(workers.front()); !ready) {
+    return unexpected<Error>({ErrorCode::kCrypto, "security", ready.error()});
+  }
   const std::uint64_t sleep_max_ns = config_.lcores.idle_sleep_max_us * kNsPerUs;
   std::vector<Role*> first{net_.get()};
   if (codecs == 0) first.push_back(codecs_[0].get());
@@ -181,61 +200,149 @@ expected<void, Error> Gateway::start_edges() {
   return {};
 }
 
-void Gateway::start_peers() {
-  const NetRoleConfig& net = net_->config();
-  PeerSessionsConfig config;
+PeerLinksConfig Gateway::links_config() const {
+  const LaneConfig& lane = net_->config().lane;
+  PeerLinksConfig config;
   config.name = config_.gateway.name;
   for (const PeerConfig& peer : config_.peers) config.peers.push_back(peer.name);
-  config.datagram_bytes = static_cast<std::uint16_t>(net.lane.datagram_bytes);
-  config.flows = net.lane.flows_max;
-  config.window_bytes = Lane::window_initial(net.lane);
-  config.frame_window = Lane::frame_window(net.lane);
-  config.streams = static_cast<std::uint8_t>(net.lane.stream_limits().max);
-  PeerSessionsOut out;
-  out.send_hello = [this](std::uint16_t lane, const auto& hello) {
-    if (control_rings_.to_net.size() >= ControlNetRings::kHellosMax) return;  // room for starts and stops; it is said again
-    (void)control_rings_.to_net.push({.kind = ControlToNetKind::kHello, .lane = lane, .hello = hello});
+  config.offer.datagram_bytes = static_cast<std::uint16_t>(lane.datagram_bytes);
+  config.offer.flows = lane.flows_max;
+  config.offer.window_bytes = Lane::window_initial(lane);
+  config.offer.frame_window = Lane::frame_window(lane);
+  config.offer.streams = static_cast<std::uint8_t>(lane.stream_limits().max);
+  config.offer.ciphers = security_->ciphers();
+  config.rekey_bytes = std::uint64_t{config_.security.rekey_gib} << 30;
+  config.rekey_ns = config_.security.rekey_minutes * 60 * kNsPerSec;
+  return config;
+}
+
+// Null, and logged, when there are none: the session is not begun, or goes on with the keys it has.
+std::unique_ptr<EpochKeys> Gateway::keys_of(std::uint16_t lane, const EpochSecrets& secrets) {
+  auto keys = security_->keys_of(secrets);
+  if (keys) return std::move(*keys);
+  log_.write(LogLevel::kError, "no keys for a link", {{"peer", config_.peers[lane].name}, {"reason", keys.error()}});
+  return nullptr;
+}
+
+void Gateway::start_peers() {
+  PeerLinksOut out;
+  out.send = [this](std::uint16_t lane, std::span<const std::uint8_t> packet) {
+    if (control_rings_.to_net.size() >= ControlNetRings::kHandshakesMax) return;  // room for starts and stops; it is said again
+    ControlToNet message{.kind = ControlToNetKind::kHandshake, .lane = lane};
+    message.packet.assign(packet);
+    (void)control_rings_.to_net.push(message);
   };
-  out.start = [this](std::uint16_t lane, const LaneSession& session) {
-    auto start = std::make_unique<LaneStart>(LaneStart{.session = session, .streams = net_->make_streams(lane, session)});
-    // The ring holds hundreds, and a lane has one session in the making.
+  // The ring holds hundreds, and a lane has one session and one change of keys in the making.
+  out.start = [this](std::uint16_t lane, const LaneSession& session, const EpochSecrets& secrets) {
+    auto keys = keys_of(lane, secrets);
+    if (keys == nullptr) return;
+    auto start = std::make_unique<LaneStart>(
+        LaneStart{.session = session, .streams = net_->make_streams(lane, session), .keys = std::move(keys)});
     const bool pushed = control_rings_.to_net.push({.kind = ControlToNetKind::kStart, .lane = lane, .start = start.get()});
     DWCP_ASSERT(pushed);
     start.release();
   };
+  out.rekey = [this](std::uint16_t lane, std::uint32_t session, const EpochSecrets& secrets) {
+    auto keys = keys_of(lane, secrets);
+    if (keys == nullptr) return;
+    const bool pushed =
+        control_rings_.to_net.push({.kind = ControlToNetKind::kRekey, .lane = lane, .session = session, .keys = keys.get()});
+    DWCP_ASSERT(pushed);
+    keys.release();
+  };
+  out.stop = [this](std::uint16_t lane, EndReason reason) {
+    const bool pushed = control_rings_.to_net.push({.kind = ControlToNetKind::kStop, .reason = reason, .lane = lane});
+    DWCP_ASSERT(pushed);
+  };
   out.random = random_word;
   out.recall = [this](std::uint64_t now_ns, std::uint16_t lane) { return path_memory_.recall(now_ns, lane); };
-  peers_ = std::make_unique<PeerSessions>(std::move(config), std::move(out));
+  turn_cookie_key();
+  peers_ = std::make_unique<PeerLinks>(links_config(), security_->tls(), std::move(out));
+  watched_.resize(config_.peers.size());
+}
+
+void Gateway::turn_cookie_key() {
+  ControlToNet message{.kind = ControlToNetKind::kCookieKey};
+  std::uint8_t number = 0;
+  if (!security_->cookie_key(Loop::now_ns(), number, message.cookie_key)) return;
+  message.session = number;
+  (void)control_rings_.to_net.push(message);  // full, there is another in a minute, and the last one is good until then
+  explicit_bzero(message.cookie_key.data(), message.cookie_key.size());
 }
 
 void Gateway::take_net_messages() {
   const std::uint64_t now_ns = Loop::now_ns();
-  NetToControl message;
+  NetToControl& message = from_net_;
   while (control_rings_.to_control.pop(message)) {
-    const std::string& peer = config_.peers[message.lane].name;
     switch (message.kind) {
-      case NetToControlKind::kHello: {
-        std::string why;
-        if (peers_->on_hello(now_ns, message.lane, message.hello, why)) break;
-        if (auto skipped = hello_limit_.admit(now_ns)) {
-          log_.write(LogLevel::kWarning, "refused a peer's hello",
-                     {{"peer", peer}, {"address", message.source.text()}, {"reason", why}, {"skipped", *skipped}});
-        }
+      case NetToControlKind::kHandshake:
+        peers_->on_packet(now_ns, message.lane, message.packet.span());
         break;
-      }
       case NetToControlKind::kStarted:
         delete message.start;  // and with it the last session's streams
         peers_->on_started(now_ns, message.lane, message.session);
-        log_.write(LogLevel::kInfo, "link is up", {{"peer", peer}, {"session", message.session}});
+        break;
+      case NetToControlKind::kConfirmed:
+        peers_->on_confirmed(now_ns, message.lane, message.session, message.epoch);
+        break;
+      case NetToControlKind::kKeys:
+        delete message.keys;
         break;
       case NetToControlKind::kLaneLost:
         peers_->on_lost(now_ns, message.lane, message.session);
         log_.write(LogLevel::kWarning, "link is down",
-                   {{"peer", peer}, {"session", message.session}, {"reason", end_reason_text(message.reason)}});
+                   {{"peer", config_.peers[message.lane].name}, {"session", message.session}, {"reason", end_reason_text(message.reason)}});
         break;
     }
   }
   peers_->on_time(now_ns);
+  turn_cookie_key();
+  watch_links();
+}
+
+// What became of links since the last look, for the log.
+void Gateway::watch_links() {
+  for (std::uint16_t lane = 0; lane < peers_->size(); ++lane) {
+    const PeerLink& link = peers_->link(lane);
+    LinkWatch& seen = watched_[lane];
+    const std::string& peer = config_.peers[lane].name;
+    if (const bool up = link.state() == LinkState::kUp; up != seen.up) {
+      seen.up = up;
+      seen.failure.clear();
+      if (up) {
+        log_.write(LogLevel::kInfo, "link is up",
+                   {{"peer", peer}, {"session", link.session()}, {"cipher", std::string(cipher_name(link.cipher()))},
+                    {"device", security_->aead().device(link.cipher())}, {"subject", link.peer().subject},
+                    {"resumed", link.peer().resumed ? "yes" : "no"}});
+      }
+    }
+    if (link.counters().rekeys != seen.rekeys) {
+      seen.rekeys = link.counters().rekeys;
+      log_.write(LogLevel::kInfo, "link has new keys", {{"peer", peer}, {"session", link.session()}, {"epoch", link.epoch()}});
+    }
+    if (link.failure().when_ns == seen.failure_ns) continue;
+    seen.failure_ns = link.failure().when_ns;
+    // The same again and again is one line a minute.
+    const bool news = link.failure().text != seen.failure;
+    seen.failure = link.failure().text;
+    if (!news) continue;
+    if (auto skipped = seen.limit.admit(Loop::now_ns())) {
+      log_.write(LogLevel::kWarning, "handshake failed", {{"peer", peer}, {"reason", link.failure().text}, {"skipped", *skipped}});
+    }
+  }
+}
+
+// Ends the sessions of peers whose certificate would not pass any more: it has expired, or was revoked by a list that was
+// loaded since.
+void Gateway::distrust_peers() {
+  for (std::uint16_t lane = 0; lane < peers_->size(); ++lane) {
+    if (peers_->link(lane).state() == LinkState::kDown) continue;
+    const std::string why = security_->tls().distrust(lane);
+    if (why.empty()) continue;
+    log_.write(LogLevel::kError, "ending a link: its peer is not trusted any more",
+               {{"peer", config_.peers[lane].name}, {"reason", why}});
+    (void)control_rings_.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kPeerDown, .lane = lane});
+  }
 }
 
 void Gateway::learn_paths() {
@@ -243,6 +350,7 @@ void Gateway::learn_paths() {
   for (std::size_t i = 0; i < std::min<std::size_t>(report.lanes, config_.peers.size()); ++i) {
     const LaneReport& lane = report.lane[i];
     if (!lane.active) continue;
+    peers_->on_usage(Loop::now_ns(), static_cast<std::uint16_t>(i), lane.session, lane.key_bytes);
     path_memory_.learn(Loop::now_ns(), i,
                        {.session = lane.session,
                         .bandwidth_known = lane.bandwidth_known,
@@ -281,6 +389,10 @@ void Gateway::run() {
     board_.publish(collector_->collect(log_.dropped()));
     learn_paths();
     log_migrations();
+    if (Loop::now_ns() >= distrust_due_ns_) {
+      distrust_due_ns_ = Loop::now_ns() + kDistrustNs;
+      distrust_peers();
+    }
   });
   snapshots.every(kSnapshotMs);
   loop_.run();
@@ -303,14 +415,15 @@ void Gateway::stop() {
     lcores_running_ = false;
   }
   NetToControl message;
-  while (control_rings_.to_control.pop(message)) delete message.start;
+  while (control_rings_.to_control.pop(message)) dispose(message);
   ControlToNet unread;
-  while (control_rings_.to_net.pop(unread)) delete unread.start;
+  while (control_rings_.to_net.pop(unread)) dispose(unread);
   collector_.reset();
   peers_.reset();
   edge_.reset();
   codecs_.clear();
-  net_.reset();
+  net_.reset();  // and the keys it has
+  security_.reset();
   if (port_) port_->stop();
   port_.reset();
 }

@@ -2,7 +2,7 @@
 // Gateway: the composition root.  Builds every part from the Config, hands them to each other, starts them in order and
 // stops them in reverse.  Everything here runs on the control thread (the EAL main lcore).
 //
-//   port ─▶ rings, migrations, roles ─▶ lcores ─▶ edges (listen) ─▶ telemetry ─▶ control loop
+//   credentials, crypto devices ─▶ port ─▶ rings, migrations, roles ─▶ lcores ─▶ edges (listen) ─▶ telemetry ─▶ control loop
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/path_memory.h"
-#include "control/peer_session.h"
+#include "control/handshake/peer_links.h"
 #include "control/snapshot.h"
 #include "control/telemetry.h"
 #include "dataplane/edge/edge_thread.h"
@@ -22,6 +22,7 @@
 #include "dataplane/lcore/net_role.h"
 #include "drivers/dpdk/dpdk_port.h"
 #include "tools/dwcp-gateway/collector.h"
+#include "tools/dwcp-gateway/link_security.h"
 
 namespace dwcp {
 
@@ -40,6 +41,16 @@ class Gateway {
  private:
   class EdgeWaker;
 
+  // What was last logged of a link.
+  struct LinkWatch {
+    bool up = false;
+    std::uint64_t failure_ns = 0;
+    std::string failure;
+    std::uint64_t rekeys = 0;
+    LogLimit limit{1, 3};
+  };
+
+  [[nodiscard]] expected<void, Error> open_security();
   [[nodiscard]] expected<void, Error> open_port();
   void build_roles();
   [[nodiscard]] std::size_t blocks_per_migration(std::size_t blocks) const;
@@ -48,7 +59,12 @@ class Gateway {
   [[nodiscard]] expected<void, Error> launch_lcores();
   [[nodiscard]] expected<void, Error> start_edges();
   void start_peers();
+  [[nodiscard]] PeerLinksConfig links_config() const;
+  [[nodiscard]] std::unique_ptr<EpochKeys> keys_of(std::uint16_t lane, const EpochSecrets& secrets);
   void take_net_messages();
+  void turn_cookie_key();
+  void watch_links();
+  void distrust_peers();
   void learn_paths();
   void log_migrations();
   void stop();
@@ -71,8 +87,11 @@ class Gateway {
 
   Loop loop_;
   PathMemory path_memory_;  // before peers_, which asks it
-  std::unique_ptr<PeerSessions> peers_;
-  LogLimit hello_limit_{1, 3};
+  std::unique_ptr<LinkSecurity> security_;  // outlives all keys, so net_ and the rings are emptied before it goes
+  std::unique_ptr<PeerLinks> peers_;
+  std::vector<LinkWatch> watched_;  // by peer
+  std::uint64_t distrust_due_ns_ = 0;
+  NetToControl from_net_;  // here, since it is large and asked for every few milliseconds
   LogLimit rejected_limit_{1, 1};
   std::uint64_t rejected_logged_ = 0;
   std::unique_ptr<Collector> collector_;

@@ -27,7 +27,8 @@ PkiCommand::PkiCommand(CLI::App& app)
     : pki_(app.add_subcommand("pki", "Makes a CA, certificates and pre-shared keys for gateways; needs no gateway")) {
   pki_->require_subcommand(1);
 
-  CLI::App* init = add("init", "Makes a CA: ca.key and ca.crt", [this](std::int64_t now) { return pki::init(dir_, name_, ca_days_, now); });
+  CLI::App* init = add("init", "Makes a CA: ca.key and ca.crt",
+                       [this](std::int64_t now) { return pki::init(dir_, name_, ca_days_, now); });
   add_dir(init, "The folder for it, made if it is not there");
   init->add_option("--name", name_, "The CA's name (default: \"DWCP CA\" and a random number)");
   add_days(init, "How long it is valid", ca_days_);
@@ -40,23 +41,28 @@ PkiCommand::PkiCommand(CLI::App& app)
   add_days(issue, "How long the certificate is valid", gateway_days_);
   issue->add_flag("--force", force_, "Replace NAME.crt; NAME.key, if it is there, is kept and certified again");
 
-  CLI::App* revoke = add("revoke", "Revokes certificates: ca.crl", [this](std::int64_t now) { return pki::revoke(dir_, name_, crl_days_, now); });
+  CLI::App* revoke = add("revoke", "Revokes certificates: ca.crl",
+                         [this](std::int64_t now) { return pki::revoke(dir_, name_, crl_days_, now); });
   revoke->add_option("NAME|SERIAL", name_, "A gateway's name, for all it was issued, or one serial number")->required();
   add_dir(revoke, "The CA's folder");
   add_days(revoke, "How long the list is good", crl_days_);
 
-  CLI::App* crl = add("crl", "Signs ca.crl anew, before it is out of date", [this](std::int64_t now) { return pki::renew_crl(dir_, crl_days_, now); });
+  CLI::App* crl = add("crl", "Signs ca.crl anew, before it is out of date",
+                      [this](std::int64_t now) { return pki::renew_crl(dir_, crl_days_, now); });
   add_dir(crl, "The CA's folder");
   add_days(crl, "How long the list is good", crl_days_);
 
-  CLI::App* show = add("show", "Shows what certificates and lists say; keys are never shown", [this](std::int64_t now) { return pki::show(file_, now); });
+  CLI::App* show = add("show", "Shows what certificates and lists say; keys are never shown",
+                       [this](std::int64_t now) { return pki::show(file_, now); });
   show->add_option("FILE", file_, "A PEM file, or a psk_file")->required();
 
-  CLI::App* psk = add("psk", "Makes a key that two gateways share", [this](std::int64_t) { return pki::write_psk(file_); });
+  CLI::App* psk =
+      add("psk", "Makes a key that two gateways share", [this](std::int64_t) { return pki::write_psk(file_); });
   psk->add_option("FILE", file_, "The file to make")->required();
 }
 
-CLI::App* PkiCommand::add(const std::string& name, const std::string& help, std::function<pki::Result(std::int64_t now_unix_s)> act) {
+CLI::App* PkiCommand::add(const std::string& name, const std::string& help,
+                          std::function<pki::Result(std::int64_t now_unix_s)> act) {
   CLI::App* command = pki_->add_subcommand(name, help);
   command->callback([this, act = std::move(act)] { act_ = act; });
   return command;

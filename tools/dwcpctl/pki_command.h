@@ -25,7 +25,8 @@ class PkiCommand {
   [[nodiscard]] Exit run() const;
 
  private:
-  CLI::App* add(const std::string& name, const std::string& help, std::function<pki::Result(std::int64_t now_unix_s)> act);
+  CLI::App* add(const std::string& name, const std::string& help,
+                std::function<pki::Result(std::int64_t now_unix_s)> act);
   void add_dir(CLI::App* command, const std::string& help);
   void add_days(CLI::App* command, const std::string& help, unsigned& days);
 

@@ -81,6 +81,11 @@ std::string render_status(const Json& status) {
   line("peers", count("peers_up") + " of " + count("peers_total") + " up");
   line("migrations", count("migrations_running") + " running, " + count("migrations_completed") + " completed, " +
                          count("migrations_failed") + " failed");
+  if (number(status, "certificate_not_after_unix_s") != 0) {
+    const auto days = status.find("certificate_days");
+    line("certificate", "expires in " + (days != status.end() ? days->dump() : "?") + " days");
+  }
+  if (const std::string warnings = text(status, "warnings"); !warnings.empty()) line("warning", warnings);
   if (number(status, "log_lines_dropped") != 0) line("log", count("log_lines_dropped") + " lines dropped");
   return out;
 }
@@ -147,6 +152,7 @@ std::string render_peers(const Json& report) {
                {"ADDRESS"},
                {"STATE"},
                {"STREAMS", Align::kRight},
+               {"CIPHER"},
                {"CONTROL"},
                {"RTT", Align::kRight},
                {"MIN", Align::kRight},
@@ -159,7 +165,7 @@ std::string render_peers(const Json& report) {
                {"REASON"}});
   for (const auto& p : report.at("peers")) {
     table.row({text(p, "name"), text(p, "address"), text(p, "state"), streams_text(p),
-               or_dash(control_of(p)), human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
+               or_dash(text(p, "cipher")), or_dash(control_of(p)), human_us(number(p, "rtt_us")), human_us(number(p, "rtt_min_us")),
                human_fraction(number(p, "loss_ppm"), 1'000'000),
                number(p, "ecn_streams_capable") == 0 ? "-" : human_fraction(number(p, "ecn_ce_tx"), number(p, "ecn_packets_tx")),
                human_rate(number(p, "delivery_rate_bps")),

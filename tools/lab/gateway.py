@@ -7,6 +7,7 @@ import socket
 import time
 
 from lab import LabError
+from lab.pki import Pki
 from lab.process import Process
 from lab.sites import GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6, PREFIX_BITS, WAN_INTERFACE, other
 
@@ -27,9 +28,13 @@ vlan = {vlan}
 [control]
 runtime_dir = "{runtime}"
 
+[security]
+{security}
+
 [[peer]]
 name = "site-{far}"
 address = "{far_address}"
+{peer}
 """
 _LISTENER = """
 [[listener]]
@@ -47,10 +52,12 @@ connect = "{connect}"
 
 class Gateway:
     """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML; ipv6: speak
-    IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none; vdev, lcores: EAL's --vdev and --lcores."""
+    IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none; vdev, lcores: EAL's --vdev and --lcores;
+    security, peer: TOML of these tables in place of a certificate of the lab's CA, and beside the peer's address."""
 
     def __init__(self, build, sites, site, work, listeners=(), services=(), extra="",
-                 eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0, vdev=None, lcores=_LCORES):
+                 eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0, vdev=None, lcores=_LCORES,
+                 security=None, peer=""):
         self.site = site
         self.name = f"site-{site}"
         self._build = build
@@ -58,8 +65,9 @@ class Gateway:
         self.runtime.mkdir(exist_ok=True)
         vdev = vdev or _vdev(sites.mtu)
         self.config_path = pathlib.Path(work) / f"{self.name}.toml"
-        self.config_path.write_text(render(site, sites.mtu, self.runtime, listeners, services, extra, ipv6, vlan,
-                                           vdev.split(",")[0]))
+        security = certified(Pki(build, pathlib.Path(work) / "pki"), self.name) if security is None else security
+        self.config_path.write_text(render(site, sites.mtu, self.runtime, security, listeners, services, extra, ipv6, vlan,
+                                           vdev.split(",")[0], peer))
         argv = [build.tool("dwcp-gateway"), "--lcores", lcores, "--no-pci", "--vdev", vdev,
                 *map(str, eal), "--", "--config", self.config_path]
         self.process = Process(f"gateway {self.name}", argv, pathlib.Path(work) / f"gateway-{site}.log",
@@ -123,12 +131,19 @@ def _vdev(mtu):
     return f"net_af_packet0,iface={WAN_INTERFACE},framesz={size},framecnt={count},blocksz={block}"
 
 
-def render(site, mtu, runtime, listeners=(), services=(), extra="", ipv6=False, vlan=0,
-           device="net_af_packet0"):
+def certified(pki, name):
+    """TOML of [security]: by a certificate of the CA."""
+    certificate, key = pki.issue(name)
+    return f'certificate = "{certificate}"\nprivate_key = "{key}"\nca = "{pki.ca}"'
+
+
+def render(site, mtu, runtime, security, listeners=(), services=(), extra="", ipv6=False, vlan=0,
+           device="net_af_packet0", peer=""):
     far = other(site)
     addresses = GATEWAY_ADDRESS_V6 if ipv6 else GATEWAY_ADDRESS
     text = _CONFIG.format(site=site, far=far, mtu=mtu, family="ipv6" if ipv6 else "ipv4", address=addresses[site],
-                          prefix=64 if ipv6 else PREFIX_BITS, vlan=vlan, device=device, far_address=addresses[far], runtime=runtime)
+                          prefix=64 if ipv6 else PREFIX_BITS, vlan=vlan, device=device, far_address=addresses[far], runtime=runtime,
+                          security=security, peer=peer)
     for name, (listen, service) in dict(listeners).items():
         text += _LISTENER.format(name=name, listen=listen, far=far, service=service)
     for name, connect in dict(services).items():

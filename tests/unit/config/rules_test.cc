@@ -15,7 +15,7 @@ TEST(rules, names_are_unique_within_a_kind) {
   EXPECT_EQ(errors_of(kGood + kSecondPeer), "");
   const std::string peers = errors_of(kGood + "[[peer]]\nname = \"site-b\"\naddress = \"10.0.0.3\"\n");
   EXPECT_EQ(peers,
-            "f.toml:19:1: peer[1].name: duplicate name: peer[0].name has it already (found \"site-b\"); every peer "
+            "f.toml:23:1: peer[1].name: duplicate name: peer[0].name has it already (found \"site-b\"); every peer "
             "needs a name of its own\n");
   EXPECT_NE(errors_of(kGood + "[[service]]\nname = \"vm\"\nconnect = \"unix:/x\"\n").find("service[1].name: duplicate"),
             std::string::npos);

@@ -48,7 +48,7 @@ TEST(schema, defaults_and_bounds_are_accepted) {
     if (key.default_text.empty() || key.section == "service") continue;
     const auto with = [&](const std::string& value) {
       std::string text = kGood;
-      const std::string header = "[" + std::string(key.section) + "]\n";
+      const std::string header = key.section == "peer" ? "[[peer]]\n" : "[" + std::string(key.section) + "]\n";
       const std::string line = std::string(key.name) + " = " + value + '\n';
       const auto at = text.find(header);
       return at == std::string::npos ? text + header + line : text.insert(at + header.size(), line);

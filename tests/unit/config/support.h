@@ -27,6 +27,10 @@ service = "vm"
 [[service]]
 name = "vm"
 connect = "unix:/run/vm.sock"
+[security]
+certificate = "/etc/dwcp/site-a.crt"
+private_key = "/etc/dwcp/site-a.key"
+ca = "/etc/dwcp/ca.crt"
 )";
 
 // kGood with `from` replaced by `to`; `from` must be there.

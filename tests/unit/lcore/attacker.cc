@@ -157,6 +157,23 @@ void PacketAttacker::send(std::span<const std::uint8_t> datagram) {
   EXPECT_EQ(world_.ports[1]->send({&packet, 1}), 1U);
 }
 
+std::optional<wire::Cookie> PacketAttacker::cookie_heard() {
+  constexpr std::size_t kHeaders = 14 + 20 + 8;
+  std::array<RxPacket, kBurstMax> packets;
+  std::optional<wire::Cookie> cookie;
+  const std::size_t n = world_.ports[1]->receive(packets);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (packets[i].length < kHeaders + sizeof(wire::HandshakeHeader)) continue;
+    const auto& header = *reinterpret_cast<const wire::HandshakeHeader*>(packets[i].data + kHeaders);
+    if (header.type == wire::type_byte(wire::PacketType::kHandshake) &&
+        header.kind == static_cast<std::uint8_t>(wire::HandshakeKind::kCookie)) {
+      cookie = header.cookie;
+    }
+  }
+  world_.ports[1]->release(std::span(packets).first(n));
+  return cookie;
+}
+
 void PacketAttacker::step() {
   world_.network.advance_to(world_.now_ns() + 100 * kNsPerUs);
   (void)world_.west().step(world_.now_ns());

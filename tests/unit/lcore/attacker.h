@@ -4,10 +4,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "compress/block_encoder.h"
 #include "dataplane/wire/frame.h"
+#include "dataplane/wire/handshake.h"
 #include "tests/sim/packets.h"
 #include "world.h"
 
@@ -61,6 +63,8 @@ class PacketAttacker {
   [[nodiscard]] sim::Packet packet() { return {session_, 0, number_++}; }
   void send(std::span<const std::uint8_t> datagram);
   [[nodiscard]] std::uint32_t next_flow() { return flow_ += 2; }
+  // The cookie in what west has sent here, if there is one.
+  [[nodiscard]] std::optional<wire::Cookie> cookie_heard();
   // A step of west's, and time for what it is sent to arrive.
   void step();
 

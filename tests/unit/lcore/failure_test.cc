@@ -167,11 +167,11 @@ TEST_F(FailureTest, restarted_peer_gets_a_new_session) {
     const auto survivor = gone == 1 ? connection : world.east().edge.accepted.front();
     const std::uint64_t gone_ns = world.now_ns();
     world.restart(gone);
-    ASSERT_TRUE(world.run([&] { return survivor->over; }, 5 * kNsPerSec));
+    ASSERT_TRUE(world.run([&] { return survivor->over; }, PeerLink::kKnockedAgainNs + 3 * kNsPerSec));
     EXPECT_EQ(survivor->aborted, EndReason::kLinkLost);
     ASSERT_TRUE(world.run([&] { return world.up() && world.home(); }, 5 * kNsPerSec));
     expect_works(world);
-    // Long before the session timeout: a lost hello must not cost one.
+    // Long before the session timeout: neither a lost packet nor the patience with knocks must cost one.
     EXPECT_LT(world.now_ns() - gone_ns, 10 * kNsPerSec);
   }
 }

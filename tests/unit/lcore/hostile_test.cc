@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "attacker.h"
-#include "dataplane/wire/hello.h"
+#include "dataplane/wire/handshake.h"
 #include "streams.h"  // of tests/unit/compress
 
 namespace dwcp {
@@ -349,25 +349,72 @@ TEST_F(FloodTest, a_place_is_taken_again_before_its_end_was_told) {
   ASSERT_TRUE(world_.run([&] { return west.home(); })) << west.not_home();
 }
 
-// Hellos faster than the control thread takes them must leave room for what the net lcore itself has to say.
-TEST_F(FloodTest, hellos_do_not_fill_the_ring_to_control) {
+// Handshake packets faster than the control thread takes them must leave room for what the net lcore itself has to say.
+// The flood has a cookie: it comes from where the peer is.
+TEST_F(FloodTest, handshakes_do_not_fill_the_ring_to_control) {
   Site& west = world_.west();
-  std::array<std::uint8_t, kHelloBytes> hello{};
-  hello[0] = wire::type_byte(wire::PacketType::kHello);
-  wire::seal(hello.data(), sizeof(wire::HelloPacket));
   PacketAttacker attacker(world_);
+  wire::HandshakeHeader packet{};
+  packet.type = wire::type_byte(wire::PacketType::kHandshake);
+  packet.kind = static_cast<std::uint8_t>(wire::HandshakeKind::kAsk);
+  packet.attempt = 1U;
+  const auto bytes = [&] { return std::span(reinterpret_cast<const std::uint8_t*>(&packet), sizeof(packet)); };
+  attacker.send(bytes());
+  std::optional<wire::Cookie> cookie;
+  for (int i = 0; i < 200 && !cookie; ++i) {
+    attacker.step();
+    cookie = attacker.cookie_heard();
+  }
+  ASSERT_TRUE(cookie);
+  packet.kind = static_cast<std::uint8_t>(wire::HandshakeKind::kInitiator);
+  packet.cookie = *cookie;
   west.control_runs = false;
-  for (int i = 0; i < 1000; ++i) {
-    attacker.send(hello);
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    packet.attempt = 2 + i;
+    attacker.send(bytes());
     attacker.step();
   }
+  EXPECT_GE(west.control.to_control.size(), ControlNetRings::kHandshakesMax);
+  EXPECT_LE(west.control.to_control.size(), ControlNetRings::kOthersMax);
   world_.network.advance_to(world_.now_ns() + 3 * kNsPerSec);
   for (int i = 0; i < 10; ++i) attacker.step();  // session lost: said to control
   west.control_runs = true;
   ASSERT_TRUE(world_.run([&] { return !west.lost.empty(); }));
   EXPECT_EQ(west.lost.front(), EndReason::kLinkLost);
-  EXPECT_GT(west.refused_hellos.size(), 10U);
   ASSERT_TRUE(world_.run([&] { return world_.up(); }));
+}
+
+// Without a cookie nothing reaches the control thread, and nobody is sent more than came from there.
+TEST_F(FloodTest, what_has_no_cookie_stays_outside) {
+  Site& west = world_.west();
+  PacketAttacker attacker(world_);
+  west.control_runs = false;
+  NetToControl before;
+  while (west.control.to_control.pop(before)) dispose(before);
+  Rng rng(5);
+  const std::uint64_t sent_before = world_.ports[0]->counters().tx_bytes;
+  std::uint64_t came = 0;
+  for (int i = 0; i < 2000; ++i) {
+    wire::HandshakeHeader packet{};
+    packet.type = wire::type_byte(wire::PacketType::kHandshake);
+    packet.kind = static_cast<std::uint8_t>(1 + rng.below(5));
+    if (packet.kind == static_cast<std::uint8_t>(wire::HandshakeKind::kKnock)) continue;  // few are let through
+    packet.attempt = rng.next();
+    for (auto& byte : packet.cookie) byte = static_cast<std::uint8_t>(rng.next());
+    std::vector<std::uint8_t> datagram(sizeof(packet));
+    std::memcpy(datagram.data(), &packet, sizeof(packet));
+    attacker.send(datagram);
+    came += datagram.size() + 42;
+    attacker.step();
+  }
+  for (int i = 0; i < 100; ++i) attacker.step();
+  NetToControl message;
+  while (west.control.to_control.pop(message)) {
+    EXPECT_NE(message.kind, NetToControlKind::kHandshake);
+    dispose(message);
+  }
+  // The lane's own pings and acknowledgements are among what was sent.
+  EXPECT_LE(world_.ports[0]->counters().tx_bytes - sent_before, came + 20'000);
 }
 
 // Anything at all in a packet with a right seal.

@@ -64,34 +64,69 @@ Site::Site(const SiteOptions& options, PortQueue& port, std::uint64_t seed)
   codec = std::make_unique<CodecRole>(codec_config(options), table,
                                       std::vector<CodecEdge>{{.rings = &edge_rings, .waker = &waker}},
                                       std::vector<CodecNet>{codec_net});
-  PeerSessionsConfig sessions;
-  sessions.name = options.name;
-  sessions.peers = options.peer_names;
-  sessions.flows = config.lane.flows_max;
-  sessions.window_bytes = Lane::window_initial(config.lane);
-  sessions.frame_window = Lane::frame_window(config.lane);
-  sessions.streams = static_cast<std::uint8_t>(config.lane.stream_limits().max);
-  peers = std::make_unique<PeerSessions>(
-      sessions,
-      PeerSessionsOut{
-          .send_hello =
-              [this](std::uint16_t lane, const auto& hello) {
-                if (control.to_net.size() >= ControlNetRings::kHellosMax) return;
-                (void)control.to_net.push({.kind = ControlToNetKind::kHello, .lane = lane, .hello = hello});
+  make_peers(options);
+}
+
+std::unique_ptr<EpochKeys> Site::keys_of(const EpochSecrets& secrets) {
+  auto keys = std::make_unique<EpochKeys>();
+  keys->epoch = secrets.epoch;
+  keys->cipher = secrets.cipher;
+  keys->send_at_once = secrets.send_at_once;
+  const std::size_t bytes = cipher_key_bytes(secrets.cipher);
+  keys->tx = aead.make_key(secrets.cipher, std::span(secrets.tx_key).first(bytes)).value();
+  keys->rx = aead.make_key(secrets.cipher, std::span(secrets.rx_key).first(bytes)).value();
+  return keys;
+}
+
+void Site::make_peers(const SiteOptions& options) {
+  ControlToNet cookie{.kind = ControlToNetKind::kCookieKey, .session = 1};
+  for (std::uint8_t& byte : cookie.cookie_key) byte = static_cast<std::uint8_t>(rng.next());
+  EXPECT_TRUE(control.to_net.push(cookie));
+  tls_site.name = options.name;
+  tls_site.peers = options.peer_names;
+  tls_site.random = [this] { return rng.next(); };
+  tls_site.tickets.resize(options.peer_names.size());
+  const LaneConfig& lane_config = net->config().lane;
+  PeerLinksConfig links;
+  links.name = options.name;
+  links.peers = options.peer_names;
+  links.offer.flows = lane_config.flows_max;
+  links.offer.window_bytes = Lane::window_initial(lane_config);
+  links.offer.frame_window = Lane::frame_window(lane_config);
+  links.offer.streams = static_cast<std::uint8_t>(lane_config.stream_limits().max);
+  links.offer.ciphers = {Cipher::kAes128Gcm};
+  peers = std::make_unique<PeerLinks>(
+      links, tls,
+      PeerLinksOut{
+          .send =
+              [this](std::uint16_t lane, std::span<const std::uint8_t> packet) {
+                if (control.to_net.size() >= ControlNetRings::kHandshakesMax) return;
+                ControlToNet message{.kind = ControlToNetKind::kHandshake, .lane = lane};
+                message.packet.assign(packet);
+                (void)control.to_net.push(message);
               },
           .start =
-              [this](std::uint16_t lane, const LaneSession& session) {
-                auto* start = new LaneStart{.session = session, .streams = net->make_streams(lane, session)};
+              [this](std::uint16_t lane, const LaneSession& session, const EpochSecrets& secrets) {
+                auto* start = new LaneStart{.session = session, .streams = net->make_streams(lane, session), .keys = keys_of(secrets)};
                 EXPECT_TRUE(control.to_net.push({.kind = ControlToNetKind::kStart, .lane = lane, .start = start}));
+              },
+          .rekey =
+              [this](std::uint16_t lane, std::uint32_t session, const EpochSecrets& secrets) {
+                EXPECT_TRUE(control.to_net.push(
+                    {.kind = ControlToNetKind::kRekey, .lane = lane, .session = session, .keys = keys_of(secrets).release()}));
+              },
+          .stop =
+              [this](std::uint16_t lane, EndReason reason) {
+                EXPECT_TRUE(control.to_net.push({.kind = ControlToNetKind::kStop, .reason = reason, .lane = lane}));
               },
           .random = [this] { return rng.next(); }});
 }
 
 Site::~Site() {
   NetToControl message;
-  while (control.to_control.pop(message)) delete message.start;
+  while (control.to_control.pop(message)) dispose(message);
   ControlToNet unread;
-  while (control.to_net.pop(unread)) delete unread.start;
+  while (control.to_net.pop(unread)) dispose(unread);
 }
 
 std::size_t Site::step(std::uint64_t now_ns) {
@@ -109,14 +144,18 @@ void Site::step_control(std::uint64_t now_ns) {
   NetToControl message;
   while (control.to_control.pop(message)) {
     switch (message.kind) {
-      case NetToControlKind::kHello: {
-        std::string why;
-        if (!peers->on_hello(now_ns, message.lane, message.hello, why)) refused_hellos.push_back(why);
+      case NetToControlKind::kHandshake:
+        peers->on_packet(now_ns, message.lane, message.packet.span());
         break;
-      }
       case NetToControlKind::kStarted:
         delete message.start;
         peers->on_started(now_ns, message.lane, message.session);
+        break;
+      case NetToControlKind::kConfirmed:
+        peers->on_confirmed(now_ns, message.lane, message.session, message.epoch);
+        break;
+      case NetToControlKind::kKeys:
+        delete message.keys;
         break;
       case NetToControlKind::kLaneLost:
         lost.push_back(message.reason);

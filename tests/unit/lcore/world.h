@@ -13,11 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "control/peer_session.h"
+#include "control/handshake/peer_links.h"
+#include "dataplane/crypto/lab_null/unencrypted_lab_aead.h"
 #include "dataplane/lcore/codec_role.h"
 #include "dataplane/lcore/net_role.h"
 #include "drivers/fake/fake_network.h"
 #include "scripted_edge.h"
+#include "tests/sim/fake_tls.h"
 
 namespace dwcp {
 
@@ -44,7 +46,7 @@ class Site {
 
   std::size_t step(std::uint64_t now_ns);
   [[nodiscard]] std::uint64_t deadline_ns() { return net->deadline_ns(); }
-  [[nodiscard]] bool up(std::uint16_t lane = 0) const { return peers->state(lane) == PeerState::kUp; }
+  [[nodiscard]] bool up(std::uint16_t lane = 0) const { return peers->link(lane).state() == LinkState::kUp; }
   // Nothing of any migration is left anywhere.
   [[nodiscard]] bool home() const;
   [[nodiscard]] std::string not_home() const;
@@ -69,15 +71,19 @@ class Site {
   NoWaker waker;
   std::unique_ptr<NetRole> net;
   std::unique_ptr<CodecRole> codec;
-  std::unique_ptr<PeerSessions> peers;
+  sim::FakeTlsSite tls_site;
+  sim::FakeTlsFactory tls{tls_site};
+  UnencryptedLabProvider aead;
+  std::unique_ptr<PeerLinks> peers;
   ScriptedEdge edge;
   Rng rng;
   bool codec_runs = true;    // false: the test plays the codec, or it is not scheduled
   bool control_runs = true;  // false: the control thread is not scheduled
-  std::vector<std::string> refused_hellos;
   std::vector<EndReason> lost;  // sessions lost
 
  private:
+  void make_peers(const SiteOptions& options);
+  [[nodiscard]] std::unique_ptr<EpochKeys> keys_of(const EpochSecrets& secrets);
   void step_control(std::uint64_t now_ns);
   std::uint64_t step_ns_ = 0;
   std::uint64_t control_ns_ = 0;

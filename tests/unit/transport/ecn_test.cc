@@ -20,7 +20,7 @@ struct SentDatagram {
 
 struct EcnLane : SoloLane {
   using SoloLane::SoloLane;
-  DropReason give_marked(sim::Packet& packet, Ecn ecn) { return lane.receive(now_ns, packet.sealed(), ecn); }
+  DropReason give_marked(sim::Packet& packet, Ecn ecn) { return sim::receive(lane, now_ns, packet.sealed(), ecn); }
   std::vector<SentDatagram> sent_marked() {
     std::vector<SentDatagram> all;
     std::vector<std::uint8_t> buffer(lane.datagram_bytes());
@@ -113,8 +113,8 @@ TEST(ecn, counts_come_with_acks_once_a_mark_was_seen) {
   EXPECT_EQ(first_chunk<wire::AckChunk>(solo.sent_marked().at(0).bytes).type, kAckType);
   ASSERT_EQ(solo.give_marked(solo.packet().ping(), Ecn::kCe), DropReason::kNone);
   const auto twice = solo.packet().ping().sealed();
-  ASSERT_EQ(solo.lane.receive(solo.now_ns, twice, Ecn::kEct0), DropReason::kNone);
-  ASSERT_EQ(solo.lane.receive(solo.now_ns, twice, Ecn::kEct0), DropReason::kDuplicate);
+  ASSERT_EQ(sim::receive(solo.lane, solo.now_ns, twice, Ecn::kEct0), DropReason::kNone);
+  ASSERT_EQ(sim::receive(solo.lane, solo.now_ns, twice, Ecn::kEct0), DropReason::kDuplicate);
   ASSERT_EQ(solo.give_marked(solo.packet().ping(), Ecn::kNotEct), DropReason::kNone);
   const auto ack = solo.sent_marked().at(0).bytes;
   EXPECT_EQ(first_chunk<wire::AckChunk>(ack).type, kAckEcnType);

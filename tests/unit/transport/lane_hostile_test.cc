@@ -33,20 +33,20 @@ TEST(lane_hostile, headers) {
   const auto changed = [&](std::size_t at, std::uint8_t value) {
     auto copy = good;
     copy[at] = value;
-    wire::seal(copy.data(), copy.size() - wire::kSealBytes);
-    return solo.lane.receive(solo.now_ns, copy);
+    sim::seal(copy.data(), copy.size() - wire::kSealBytes);
+    return sim::receive(solo.lane, solo.now_ns, copy);
   };
-  EXPECT_EQ(solo.lane.receive(solo.now_ns, std::span(good).first(25)), DropReason::kTruncated);
-  EXPECT_EQ(solo.lane.receive(solo.now_ns, std::vector<std::uint8_t>(9001)), DropReason::kOversized);
-  EXPECT_EQ(changed(0, 0x31), DropReason::kWrongVersion);
-  EXPECT_EQ(changed(0, 0x2f), DropReason::kUnknownType);
+  EXPECT_EQ(sim::receive(solo.lane, solo.now_ns, std::span(good).first(25)), DropReason::kTruncated);
+  EXPECT_EQ(sim::receive(solo.lane, solo.now_ns, std::vector<std::uint8_t>(9001)), DropReason::kOversized);
+  EXPECT_EQ(changed(0, 0x21), DropReason::kWrongVersion);
+  EXPECT_EQ(changed(0, 0x3f), DropReason::kUnknownType);
   EXPECT_EQ(changed(1, 1), DropReason::kWrongStream);
   EXPECT_EQ(changed(5, 99), DropReason::kWrongSession);
   auto damaged = good;
   damaged[10] ^= 1;
-  EXPECT_EQ(solo.lane.receive(solo.now_ns, damaged), DropReason::kBadSeal);
-  EXPECT_EQ(solo.lane.receive(solo.now_ns, good), DropReason::kNone);
-  EXPECT_EQ(solo.lane.receive(solo.now_ns, good), DropReason::kDuplicate);
+  EXPECT_EQ(sim::receive(solo.lane, solo.now_ns, damaged), DropReason::kBadSeal);
+  EXPECT_EQ(sim::receive(solo.lane, solo.now_ns, good), DropReason::kNone);
+  EXPECT_EQ(sim::receive(solo.lane, solo.now_ns, good), DropReason::kDuplicate);
   EXPECT_EQ(solo.lane.counters().drops[static_cast<std::size_t>(DropReason::kDuplicate)], 1U);
   solo.expect_drains();
 }
@@ -299,6 +299,33 @@ TEST(lane_hostile, noise_by_seed) {
       (void)solo.sent();
     }
     solo.expect_drains();
+  }
+}
+
+// A receiver that acknowledges all that was sent, got or not, is found out within a few thousand packets; one that
+// acknowledges what it got never is.
+TEST(lane_hostile, optimistic_acks_are_found_out) {
+  for (const bool lies : {false, true}) {
+    LaneConfig config = small_config();
+    config.skip_numbers = true;
+    SoloLane solo(config);
+    std::uint32_t rounds = 0;
+    for (; rounds < 400 && !solo.lane.lied_to(); ++rounds) {
+      solo.now_ns += 2 * kNsPerSec;  // a ping is due
+      const auto sent = solo.sent();
+      ASSERT_FALSE(sent.empty());
+      for (const auto& datagram : sent) {
+        const auto& header = *reinterpret_cast<const wire::PacketHeader*>(datagram.data());
+        const std::uint32_t number = header.number;
+        const auto reach = static_cast<std::uint16_t>(lies ? std::min<std::uint32_t>(number, 30) : 0);
+        const DropReason reason = solo.give(solo.packet().ack(wire::stream_of(header.stream), number, reach));
+        EXPECT_EQ(reason, solo.lane.lied_to() ? DropReason::kFalseAck : DropReason::kNone);
+      }
+      solo.lane.on_time(solo.now_ns);
+    }
+    EXPECT_EQ(solo.lane.lied_to(), lies);
+    EXPECT_EQ(rounds < 100, lies);
+    EXPECT_EQ(solo.lane.counters().drops[static_cast<std::size_t>(DropReason::kFalseAck)], lies ? 1U : 0U);
   }
 }
 

@@ -46,7 +46,7 @@ struct Two {
   std::size_t carry(const std::vector<std::size_t>& lost) {
     std::size_t sent = 0;
     for (const auto& datagram : from.sent_during(50 * kNsPerMs)) {
-      if (std::find(lost.begin(), lost.end(), sent++) == lost.end()) (void)to.receive(from.now_ns, datagram);
+      if (std::find(lost.begin(), lost.end(), sent++) == lost.end()) (void)sim::receive(to, from.now_ns, datagram);
     }
     return sent;
   }
@@ -116,7 +116,7 @@ TEST(lane_parity, more_lost_than_parity_is_left_to_acknowledgements) {
   two.bodies[0]->body.read(3 * symbol, piece);
   const auto* header = reinterpret_cast<const std::uint8_t*>(&chunk);
   const auto datagram = sim::Packet(78, 0, 1000).bytes({header, sizeof(chunk)}).bytes(piece).sealed();
-  EXPECT_EQ(two.to.receive(two.from.now_ns, datagram), DropReason::kNone);
+  EXPECT_EQ(sim::receive(two.to, two.from.now_ns, datagram), DropReason::kNone);
   EXPECT_EQ(two.arrived(), 1U);
   EXPECT_EQ(two.to.counters().frames_recovered, 1U);
 }
@@ -187,7 +187,8 @@ TEST(lane_parity, a_smaller_path_ends_parity_of_larger_symbols) {
   std::vector<std::uint8_t> buffer(2000);
   out = {.data = buffer.data(), .capacity = 2000};
   ASSERT_EQ(two.from.lane.transmit(two.from.now_ns, {&out, 1}), 1U);
-  ASSERT_EQ(two.to.receive(two.from.now_ns, {out.data, out.length}), DropReason::kNone);
+  sim::seal(out);
+  ASSERT_EQ(sim::receive(two.to, two.from.now_ns, {out.data, out.length}), DropReason::kNone);
   two.from.lane.on_mtu_report(two.from.now_ns, StreamId{0}, 1200);
   two.carry({});
   EXPECT_EQ(two.arrived(), 1U);
@@ -319,8 +320,8 @@ TEST(lane_parity, chunks_that_run_past_the_packet) {
   packet.parity(2, 0, 5000, 1000, 0);
   auto datagram = packet.sealed();
   datagram.resize(datagram.size() - 1);
-  wire::seal(datagram.data(), datagram.size() - wire::kSealBytes);
-  EXPECT_EQ(solo.lane.receive(solo.now_ns, datagram), DropReason::kMalformedChunk);
+  sim::seal(datagram.data(), datagram.size() - wire::kSealBytes);
+  EXPECT_EQ(sim::receive(solo.lane, solo.now_ns, datagram), DropReason::kMalformedChunk);
   EXPECT_EQ(solo.lane.flows_open(), 0U);
 }
 

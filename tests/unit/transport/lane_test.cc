@@ -24,7 +24,7 @@ TEST(lane, is_silent_before_its_session) {
   EXPECT_EQ(lane.transmit(kNsPerSec, {&out, 1}), 0U);
   lane.on_time(kNsPerSec);
   EXPECT_EQ(lane.deadline_ns(), kNever);
-  EXPECT_EQ(lane.receive(kNsPerSec, sim::Packet(0, 0, 0).ping().sealed()), DropReason::kWrongSession);
+  EXPECT_EQ(sim::receive(lane, kNsPerSec, sim::Packet(0, 0, 0).ping().sealed()), DropReason::kWrongSession);
   EXPECT_TRUE(lane.drained());
 }
 

@@ -491,7 +491,7 @@ TEST(lane_mtu, probes_are_pings_and_padding_of_full_size) {
     EXPECT_EQ(datagram[sizeof(wire::PacketHeader)], static_cast<std::uint8_t>(wire::ChunkType::kPing));
     EXPECT_TRUE(std::all_of(datagram.begin() + sizeof(wire::PacketHeader) + 1, datagram.end() - wire::kSealBytes,
                             [](std::uint8_t byte) { return byte == 0; }));
-    EXPECT_TRUE(wire::unseal(datagram));
+    EXPECT_TRUE(sim::unseal(datagram));
   }
   EXPECT_GT(solo.lane.deadline_ns(), solo.now_ns);
   solo.expect_drains();

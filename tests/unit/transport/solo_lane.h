@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/transport/lane.h"
+#include "tests/sim/lab_seal.h"
 #include "tests/sim/packets.h"
 
 namespace dwcp {
@@ -21,6 +22,7 @@ inline LaneConfig small_config() {
   config.rx_frames_max = 240;
   config.tx_frames_max = 8;
   config.packets_max = 16 * SentPage::kRecords;
+  config.skip_numbers = false;
   return config;
 }
 
@@ -40,7 +42,7 @@ struct SoloLane {
   }
 
   sim::Packet packet() { return sim::Packet(kSession, 0, number++); }
-  wire::DropReason give(sim::Packet& packet) { return lane.receive(now_ns, packet.sealed()); }
+  wire::DropReason give(sim::Packet& packet) { return sim::receive(lane, now_ns, packet.sealed()); }
   wire::DropReason give(sim::Packet&& packet) { return give(packet); }
 
   std::vector<LaneEvent> events() {
@@ -58,6 +60,7 @@ struct SoloLane {
       TxDatagram out{.data = buffer.get(), .capacity = lane.datagram_bytes()};
       if (lane.transmit(now_ns, {&out, 1}) == 0) return all;
       EXPECT_LE(out.length, out.capacity);
+      sim::seal(out);
       all.emplace_back(buffer.get(), buffer.get() + out.length);
     }
   }

@@ -9,10 +9,9 @@
 #include "dataplane/wire/chunk.h"
 #include "dataplane/wire/drop_reason.h"
 #include "dataplane/wire/end_reason.h"
-#include "dataplane/wire/hello.h"
+#include "dataplane/wire/handshake.h"
 #include "dataplane/wire/limits.h"
 #include "dataplane/wire/packet.h"
-#include "dataplane/wire/seal.h"
 
 namespace dwcp::wire {
 namespace {
@@ -29,9 +28,12 @@ using Bytes = std::vector<std::uint8_t>;
 TEST(wire_layout, packet_header) {
   const PacketHeader header{
       .type = type_byte(PacketType::kData), .stream = 2, .session = 0x03040506U, .number = 0x0708090aU};
-  EXPECT_EQ(bytes_of(header), (Bytes{0x21, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
-  EXPECT_EQ(version_of(0x22), 2);
-  EXPECT_EQ(type_of(0x22), static_cast<std::uint8_t>(PacketType::kHello));
+  EXPECT_EQ(bytes_of(header), (Bytes{0x31, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+  EXPECT_EQ(version_of(0x32), 3);
+  EXPECT_EQ(type_of(0x32), static_cast<std::uint8_t>(PacketType::kHandshake));
+  EXPECT_EQ(stream_byte(0x2a, 6), 0xaa);
+  EXPECT_EQ(stream_of(0xaa), 0x2a);
+  EXPECT_EQ(epoch_bits_of(0xaa), 2);
 }
 
 TEST(wire_layout, data_chunk) {
@@ -69,25 +71,37 @@ TEST(wire_layout, ack_ecn_counts) {
             (Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
 }
 
-TEST(wire_layout, hello_packet) {
-  HelloPacket hello{};
-  hello.type = type_byte(PacketType::kHello);
-  hello.flags = 1;
-  hello.datagram_bytes = std::uint16_t{0x0203};
-  hello.nonce = 0x0405060708090a0bU;
-  hello.echo_nonce = 0x0c0d0e0f10111213U;
-  hello.session = 0x14151617U;
-  hello.flows = 0x18191a1bU;
-  hello.window_bytes = 0x1c1d1e1f20212223U;
-  hello.frame_window = 0x24252627U;
-  hello.streams = 0x28;
-  hello.name_bytes = 1;
-  hello.name[0] = 'x';
-  const Bytes bytes = bytes_of(hello);
-  EXPECT_EQ(bytes[0], 0x22);
-  for (std::size_t i = 1; i <= 0x28; ++i) EXPECT_EQ(bytes[i], i) << "at byte " << i;
-  EXPECT_EQ(bytes[41], 1);
-  EXPECT_EQ(bytes[44], 'x');
+TEST(wire_layout, handshake_header) {
+  HandshakeHeader header{};
+  header.type = type_byte(PacketType::kHandshake);
+  header.kind = static_cast<std::uint8_t>(HandshakeKind::kAsk);
+  header.length = std::uint16_t{0x0203};
+  header.attempt = 0x0405060708090a0bU;
+  header.offset = 0x0c0d0e0fU;
+  header.ack = 0x10111213U;
+  for (std::size_t i = 0; i < kCookieBytes; ++i) header.cookie[i] = static_cast<std::uint8_t>(0x14 + i);
+  const Bytes bytes = bytes_of(header);
+  ASSERT_EQ(bytes.size(), 36U);
+  EXPECT_EQ(bytes[0], 0x32);
+  for (std::size_t i = 1; i < bytes.size(); ++i) EXPECT_EQ(bytes[i], i) << "at byte " << i;
+}
+
+TEST(wire_layout, handshake_params) {
+  HandshakeParams params{};
+  params.ciphers = 1;
+  params.datagram_bytes = std::uint16_t{0x0203};
+  params.session = 0x04050607U;
+  params.rekey_session = 0x08090a0bU;
+  params.epoch = 0x0c0d0e0fU;
+  params.flows = 0x10111213U;
+  params.frame_window = 0x14151617U;
+  params.window_bytes = 0x18191a1b1c1d1e1fU;
+  params.streams = 0x20;
+  params.lanes = 0x21;
+  params.codecs = std::uint16_t{0x2223};
+  const Bytes bytes = bytes_of(params);
+  ASSERT_EQ(bytes.size(), 36U);
+  for (std::size_t i = 0; i < bytes.size(); ++i) EXPECT_EQ(bytes[i], i) << "at byte " << i;
 }
 
 TEST(wire_packet_number, rfc_9000_example) {
@@ -110,28 +124,6 @@ TEST(wire_packet_number, nearest_by_seed) {
   }
 }
 
-TEST(wire_seal, finds_every_single_flip) {
-  Bytes packet(60 + kSealBytes);
-  for (std::size_t i = 0; i < 60; ++i) packet[i] = static_cast<std::uint8_t>(i * 7);
-  seal(packet.data(), 60);
-  EXPECT_TRUE(unseal(packet));
-  for (std::size_t bit = 0; bit < packet.size() * 8; ++bit) {
-    packet[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
-    EXPECT_FALSE(unseal(packet)) << "bit " << bit;
-    packet[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
-  }
-  EXPECT_FALSE(unseal(std::span(packet).first(packet.size() - 1)));
-  EXPECT_FALSE(unseal(std::span(packet).first(kSealBytes - 1)));
-  EXPECT_FALSE(unseal({}));
-}
-
-TEST(wire_seal, is_crc32c) {
-  // RFC 3720 appendix B.4: 32 bytes of zeros have CRC 0x8a9136aa.
-  Bytes packet(32 + kSealBytes);
-  seal(packet.data(), 32);
-  EXPECT_EQ(load_be<be32>(packet.data() + 32), 0x8a9136aaU);
-}
-
 TEST(wire_limits, hold) {
   EXPECT_EQ(chunk_room(1472), 1446U);
   EXPECT_EQ(frame_charge(1), kCellBytes);
@@ -142,7 +134,7 @@ TEST(wire_limits, hold) {
 
 TEST(wire_names, cover_the_tables) {
   EXPECT_STREQ(drop_reason_name(DropReason::kNone), "none");
-  EXPECT_STREQ(drop_reason_name(DropReason::kBadHello), "bad_hello");
+  EXPECT_STREQ(drop_reason_name(DropReason::kTooMany), "too_many");
   EXPECT_STREQ(drop_reason_name(DropReason::kCount), "unknown");
   for (std::size_t i = 0; i < kDropReasons; ++i) EXPECT_STRNE(drop_reason_name(static_cast<DropReason>(i)), "");
   for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(EndReason::kMaxValue); ++i) {
