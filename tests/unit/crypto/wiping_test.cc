@@ -61,13 +61,14 @@ std::size_t count_in_pool(std::uint8_t device, const Bytes& masked_key) {
   return found;
 }
 
-// Blocks of the sessions' data that look like key material (round keys, powers of the hash key), masked.
+// Blocks of the sessions' data that look like key material (round keys, powers of the hash key), masked.  None begins with
+// zeros, which most of memory is.
 std::unordered_set<std::string> secret_blocks(std::uint8_t device) {
   std::unordered_set<std::string> blocks;
   for (const auto object : pool_objects(device)) {
     for (std::size_t at = kSessionHeaderBytes; at + 16 <= object.size(); at += 4) {
       const auto block = object.subspan(at, 16);
-      if (std::unordered_set<std::uint8_t>(block.begin(), block.end()).size() < 13) continue;
+      if (block[0] == 0 || block[1] == 0 || std::unordered_set<std::uint8_t>(block.begin(), block.end()).size() < 13) continue;
       const Bytes hidden = masked(block);
       blocks.emplace(hidden.begin(), hidden.end());
     }
