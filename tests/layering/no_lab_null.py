@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """dwcp-gateway cannot be made to send in the clear: it holds nothing of the lab's unencrypted AEAD.
 
-no_lab_null.py GATEWAY LAB_LIBRARY
+no_lab_null.py GATEWAY LAB_PROGRAM
 
-Neither a symbol (nm) nor the name the provider goes by.  The same search must find both in the lab's own library, so that
-a renamed class does not make this test pass for nothing.
+Neither a symbol (nm) nor the name the provider goes by.  The same search must find both in a program that links the
+lab's library, so that a renamed class does not make this test pass for nothing.
 """
 import pathlib
 import subprocess
@@ -23,10 +23,10 @@ def traces(path):
     return found + ([TEXT.decode()] if TEXT in pathlib.Path(path).read_bytes() else [])
 
 
-gateway, library = sys.argv[1:]
-missing = set(NAMES + [TEXT.decode()]) - set(traces(library))
+gateway, lab = sys.argv[1:]
+missing = set(NAMES + [TEXT.decode()]) - set(traces(lab))
 if missing:
-    sys.exit(f'{library}: {sorted(missing)} not found, this test has lost its subject')
+    sys.exit(f'{lab}: {sorted(missing)} not found, this test has lost its subject')
 if 'main' not in subprocess.run(['nm', gateway], capture_output=True, text=True, check=True).stdout:
     sys.exit(f'{gateway}: has no main, is it a program?')
 if traces(gateway):
