@@ -150,11 +150,9 @@ struct OpensslTls::Callbacks {
   }
 
   // The initiator shows its pre-shared key.
-  static int use_psk(SSL* ssl, const EVP_MD* digest, const unsigned char** id, std::size_t* bytes,
-                     SSL_SESSION** session) {
+  static int use_psk(SSL* ssl, const EVP_MD*, const unsigned char** id, std::size_t* bytes, SSL_SESSION** session) {
     OpensslTls& self = self_of(ssl);
     *session = nullptr;
-    if (digest && EVP_MD_get_type(digest) != NID_sha256) return 1;
     SslSessionPtr made = psk_session(ssl, self.context_->trust().psk(), self.psk_identity_);
     if (!made) return 0;
     *id = reinterpret_cast<const unsigned char*>(self.psk_identity_.data());

@@ -48,7 +48,7 @@ bool add_gateway_extensions(X509* certificate, X509* issuer, const CertificateSp
   if (spec.server_auth) usage = "serverAuth";
   if (spec.client_auth) usage += usage.empty() ? "clientAuth" : ",clientAuth";
   return add_extension(certificate, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
-         add_extension(certificate, issuer, NID_key_usage, "critical,digitalSignature") &&
+         add_extension(certificate, issuer, NID_key_usage, "critical," + spec.key_usage) &&
          (usage.empty() || add_extension(certificate, issuer, NID_ext_key_usage, usage)) &&
          (names.empty() || add_extension(certificate, issuer, NID_subject_alt_name, names));
 }

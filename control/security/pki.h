@@ -22,10 +22,11 @@ struct CertificateSpec {
   std::string common_name;
   Validity validity;
   bool ca = false;
-  int path_length = 0;                 // a CA's: how many CAs may follow below; negative: any
-  std::vector<std::string> dns_names;  // letters, digits, '.', '_', '-'; a gateway's, none for a CA
-  bool server_auth = true;             // a gateway's: may respond
-  bool client_auth = true;             // may initiate
+  int path_length = 0;                         // a CA's: how many CAs may follow below; negative: any
+  std::vector<std::string> dns_names;          // letters, digits, '.', '_', '-'; a gateway's, none for a CA
+  std::string key_usage = "digitalSignature";  // a gateway's; as in openssl's x509v3_config(5)
+  bool server_auth = true;                     // a gateway's: may respond
+  bool client_auth = true;                     // may initiate
 };
 
 struct Revoked {

@@ -19,7 +19,7 @@ struct Done {
 };
 
 Done run_command(const std::string& command) {
-  FILE* pipe = popen((command + " 2>&1 </dev/null").c_str(), "r");
+  FILE* pipe = popen(("(" + command + ") 2>&1 </dev/null").c_str(), "r");
   Done done;
   char buffer[4096];
   for (std::size_t count; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;) done.text.append(buffer, count);
@@ -281,6 +281,18 @@ TEST_F(PkiTest, psk_makes_a_key_and_never_overwrites) {
   EXPECT_EQ(content_of(file), key);
   ASSERT_EQ(ctl("psk " + file + "2").exit, 0);
   EXPECT_NE(content_of(file + "2"), key);
+}
+
+TEST_F(PkiTest, of_two_that_write_the_same_file_one_is_told_that_it_is_there) {
+  const std::string command = std::string(std::getenv("DWCPCTL")) + " pki psk " + folder.path() + "/key";
+  for (int i = 0; i < 10; ++i) {
+    const std::string number = std::to_string(i);
+    const Done done = run_command(command + number + " & " + command + number + " & wait");
+    const std::size_t made = done.text.find("a pre-shared key of 256 bits");
+    ASSERT_NE(made, std::string::npos) << done.text;
+    EXPECT_EQ(done.text.find("a pre-shared key of 256 bits", made + 1), std::string::npos) << done.text;
+    EXPECT_HAS(done.text, "is not overwritten");
+  }
 }
 
 TEST_F(PkiTest, a_link_in_the_way_is_not_followed) {

@@ -29,12 +29,17 @@ class RawPeer {
     }
   }
 
+  // As far as it gets with what it has; what it sends.
+  [[nodiscard]] Bytes step() {
+    SSL_do_handshake(ssl_.get());
+    Bytes sent(BIO_ctrl_pending(SSL_get_wbio(ssl_.get())));
+    if (!sent.empty()) BIO_read(SSL_get_wbio(ssl_.get()), sent.data(), static_cast<int>(sent.size()));
+    return sent;
+  }
   // Until neither has anything more to send.
   void talk(Tls& other) {
     for (int silent = 0; silent < 2;) {
-      SSL_do_handshake(ssl_.get());
-      Bytes mine(BIO_ctrl_pending(SSL_get_wbio(ssl_.get())));
-      if (!mine.empty()) BIO_read(SSL_get_wbio(ssl_.get()), mine.data(), static_cast<int>(mine.size()));
+      const Bytes mine = step();
       other.receive(mine);
       const Bytes theirs = other.take_output();
       if (!theirs.empty()) BIO_write(SSL_get_rbio(ssl_.get()), theirs.data(), static_cast<int>(theirs.size()));

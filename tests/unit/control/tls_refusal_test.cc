@@ -129,13 +129,16 @@ TEST(tls_refusal, an_answer_too_long) {
   EXPECT_HAS(responder->failure(), "longer than 1024");
 }
 
+// Told at the hello, before our certificate has gone out.
 TEST(tls_refusal, an_initiator_without_parameters) {
   Pair pair;
   pair.load();
   auto responder = pair.b.factory->respond(0, answering("x"));
   RawPeer raw(TlsSide::kInitiator, &pair.a.factory->credentials(), nullptr);
-  raw.talk(*responder);
+  responder->receive(raw.step());
+  EXPECT_EQ(responder->state(), TlsState::kFailed);
   EXPECT_HAS(responder->failure(), "sends no parameters");
+  EXPECT_EQ(responder->take_output().size(), 7U);  // an alert
 }
 
 TEST(tls_refusal, a_responder_without_parameters) {
@@ -242,6 +245,14 @@ TEST_F(Judge, wants_the_use_of_the_role) {
   EXPECT_HAS(verdict(spec, PeerRole::kInitiator, ca, ca), "may not be used here");
   spec.client_auth = true, spec.server_auth = false;
   EXPECT_EQ(verdict(spec, PeerRole::kInitiator, ca, ca), "");
+  EXPECT_HAS(verdict(spec, PeerRole::kResponder, ca, ca), "may not be used here");
+}
+
+TEST_F(Judge, wants_a_key_that_may_sign) {
+  const Ca ca = make_ca("Test CA");
+  auto spec = gateway_spec("site-b");
+  spec.key_usage = "keyEncipherment,keyAgreement";
+  EXPECT_HAS(verdict(spec, PeerRole::kInitiator, ca, ca), "may not be used here");
   EXPECT_HAS(verdict(spec, PeerRole::kResponder, ca, ca), "may not be used here");
 }
 
