@@ -172,6 +172,9 @@ struct Config {
 // The EAL --file-prefix of the gateway of this name, which dwcpctl --gateway looks for: "dwcp-NAME".  It keeps apart
 // the control sockets and hugepage files of gateways that share a machine.
 inline constexpr std::string_view kFilePrefixHead = "dwcp-";
+// The control sockets in RUNTIME_DIR/dpdk/FILE_PREFIX: DPDK's, which tells, and ours, which takes commands.
+inline constexpr std::string_view kTelemetrySocketName = "dpdk_telemetry.v2";
+inline constexpr std::string_view kControlSocketName = "dwcp_control.sock";
 [[nodiscard]] std::string gateway_file_prefix(std::string_view name);
 
 // One thing wrong with a file.  Every part that is known is filled in.

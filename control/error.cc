@@ -22,6 +22,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kErrors{{
     {ErrorCode::kStopDeadline, "stop_deadline", ErrorCategory::kTimeout, "the process must be ended"},
     {ErrorCode::kCredentials, "credentials", ErrorCategory::kSetup, "dwcpctl pki show FILE says what a file holds"},
     {ErrorCode::kCrypto, "crypto", ErrorCategory::kSetup, "see security.ciphers, and which crypto devices DPDK has"},
+    {ErrorCode::kConfinement, "confinement", ErrorCategory::kSetup, "check security.user, security.seccomp and control.group"},
 }};
 
 constexpr bool in_order() {

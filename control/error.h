@@ -22,8 +22,9 @@ enum class ErrorCode : std::uint8_t {
   kStopDeadline,  // a component did not stop in time
   kCredentials,   // certificates, keys or lists that cannot be used
   kCrypto,        // no device does any of the configured ciphers
+  kConfinement,   // rights could not be given up
 };
-inline constexpr std::size_t kErrorCodeCount = 12;
+inline constexpr std::size_t kErrorCodeCount = 13;
 
 enum class ErrorCategory : std::uint8_t { kBug, kSetup, kResource, kTimeout };
 

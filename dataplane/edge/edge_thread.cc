@@ -21,11 +21,12 @@ namespace dwcp {
 
 namespace {
 
-// Signals are the control thread's; and a write to a closed socket must be EPIPE, not SIGPIPE.
+// Signals are the control thread's; and a write to a closed socket must be EPIPE, not SIGPIPE.  SIGSYS is a fault like the
+// others, and what capabilities are given up by (control/process/threads.h).
 void block_signals() noexcept {
   sigset_t all;
   sigfillset(&all);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) sigdelset(&all, fault);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 

@@ -152,6 +152,8 @@ expected<EalStarted, std::string> start_eal(int argc, const char* const* argv, c
   return EalStarted{eal.consumed, eal.warning};
 }
 
+std::string eal_runtime_dir() { return rte_eal_get_runtime_dir(); }
+
 void stop_eal() {
   rte_eal_cleanup();
 }

@@ -54,6 +54,8 @@ struct EalStarted {
 };
 [[nodiscard]] expected<EalStarted, std::string> start_eal(int argc, const char* const* argv,
                                                           const EalDefaults& defaults);
+// The folder of this process's runtime files and telemetry socket, which EAL made with mode 0700.  After start_eal().
+[[nodiscard]] std::string eal_runtime_dir();
 // After every port is closed.
 void stop_eal();
 

@@ -9,6 +9,8 @@
 #include <random>
 
 #include "base/assert.h"
+#include "control/process/syscall_filter.h"
+#include "drivers/dpdk/eal.h"
 #include "tools/dwcp-gateway/convert.h"
 
 namespace dwcp {
@@ -17,6 +19,7 @@ namespace {
 constexpr std::uint64_t kControlPollMs = 5;
 constexpr std::uint64_t kSnapshotMs = 100;
 constexpr std::uint64_t kDistrustNs = 60 * kNsPerSec;
+constexpr std::uint64_t kRefusedCallsMs = 10'000;
 // Blocks one migration may hold at each side of the codec: what they hold hides from the hypervisor.
 constexpr std::size_t kBlocksPerMigration = 8;
 
@@ -43,8 +46,8 @@ class Gateway::EdgeWaker final : public Waker {
   EdgeThread* edge_ = nullptr;
 };
 
-Gateway::Gateway(Config config, Log& log)
-    : config_(std::move(config)), log_(log), path_memory_(config_.peers.size()) {}
+Gateway::Gateway(Config config, Accounts accounts, Log& log)
+    : config_(std::move(config)), accounts_(std::move(accounts)), log_(log), path_memory_(config_.peers.size()) {}
 
 Gateway::~Gateway() { stop(); }
 
@@ -59,6 +62,10 @@ expected<void, Error> Gateway::start() {
   board_.publish(collector_->collect(log_.dropped()));
   if (auto telemetry = telemetry_.start(); !telemetry) return telemetry;
   telemetry_running_ = true;
+  auto control = ControlSocket::open(loop_, log_, eal_runtime_dir(), accounts_,
+                                     {.version = DWCP_VERSION, .source = &board_, .reload = [this] { return reload(); }});
+  if (!control) return unexpected<Error>(control.error());
+  control_socket_ = std::move(*control);
   log_.write(LogLevel::kInfo, "gateway is up",
              {{"gateway", config_.gateway.name}, {"port", port_->name()}, {"peers", config_.peers.size()},
               {"listeners", config_.listeners.size()}, {"services", config_.services.size()}});
@@ -380,9 +387,27 @@ void Gateway::log_migrations() {
   }
 }
 
+void Gateway::log_refused_calls() {
+  const std::uint64_t total = refused_calls_total();
+  if (total == refused_calls_logged_) return;
+  refused_calls_logged_ = total;
+  for (const RefusedCall& call : refused_calls()) {
+    log_.write(LogLevel::kWarning, "system calls were refused: report it, unless somebody attacks", {{"call", call.name}, {"count", call.count}});
+  }
+}
+
+expected<std::vector<std::string>, std::string> Gateway::reload() {
+  return unexpected<std::string>("nothing can be reloaded yet");
+}
+
 void Gateway::run() {
   SignalWatch interrupt(loop_, SIGINT, [this] { loop_.stop(); });
   SignalWatch terminate(loop_, SIGTERM, [this] { loop_.stop(); });
+  SignalWatch hang_up(loop_, SIGHUP, [this] {
+    const auto done = reload();
+    if (!done) log_.write(LogLevel::kWarning, "reload has failed", {{"reason", done.error()}});
+    if (done) log_.write(LogLevel::kInfo, "reload is done", {{"changes", done->size()}});
+  });
   Timer messages(loop_, [this] { take_net_messages(); });
   messages.every(kControlPollMs);
   Timer snapshots(loop_, [this] {
@@ -394,12 +419,15 @@ void Gateway::run() {
       distrust_peers();
     }
   });
+  Timer refused(loop_, [this] { log_refused_calls(); });
+  refused.every(kRefusedCallsMs);
   snapshots.every(kSnapshotMs);
   loop_.run();
   log_.write(LogLevel::kInfo, "gateway is stopping", {{"gateway", config_.gateway.name}});
 }
 
 void Gateway::stop() {
+  control_socket_.reset();
   if (telemetry_running_) (void)telemetry_.stop(Loop::now_ns() + kNsPerSec);
   telemetry_running_ = false;
   if (edge_) edge_->stop();

@@ -2,7 +2,7 @@
 // Gateway: the composition root.  Builds every part from the Config, hands them to each other, starts them in order and
 // stops them in reverse.  Everything here runs on the control thread (the EAL main lcore).
 //
-//   credentials, crypto devices ─▶ port ─▶ rings, migrations, roles ─▶ lcores ─▶ edges (listen) ─▶ telemetry ─▶ control loop
+//   credentials, crypto devices ─▶ port ─▶ rings, migrations, roles ─▶ lcores ─▶ edges (listen) ─▶ telemetry, control socket ─▶ control loop
 #pragma once
 
 #include <cstdint>
@@ -22,20 +22,21 @@
 #include "dataplane/lcore/net_role.h"
 #include "drivers/dpdk/dpdk_port.h"
 #include "tools/dwcp-gateway/collector.h"
+#include "tools/dwcp-gateway/control_socket.h"
 #include "tools/dwcp-gateway/link_security.h"
 
 namespace dwcp {
 
 class Gateway {
  public:
-  Gateway(Config config, Log& log);
+  Gateway(Config config, Accounts accounts, Log& log);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
   // After EAL has started.  On failure everything that had started is stopped again.
   [[nodiscard]] expected<void, Error> start();
-  // Until SIGINT or SIGTERM.
+  // Until SIGINT or SIGTERM.  confine() stands between the two.
   void run();
 
  private:
@@ -67,9 +68,13 @@ class Gateway {
   void distrust_peers();
   void learn_paths();
   void log_migrations();
+  void log_refused_calls();
+  // Reads again what may change while it runs; what it did, a line each.  SIGHUP and `dwcpctl reload`.
+  [[nodiscard]] expected<std::vector<std::string>, std::string> reload();
   void stop();
 
   Config config_;
+  Accounts accounts_;
   Log& log_;
   std::unique_ptr<DpdkPort> port_;
   std::unique_ptr<MigrationTable> migrations_;
@@ -98,6 +103,8 @@ class Gateway {
   SnapshotBoard board_;
   Telemetry telemetry_{board_};
   bool telemetry_running_ = false;
+  std::unique_ptr<ControlSocket> control_socket_;
+  std::uint64_t refused_calls_logged_ = 0;
 };
 
 }  // namespace dwcp

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "drivers/dpdk/eal.h"
+#include "tools/dwcp-gateway/confine.h"
 #include "tools/dwcp-gateway/convert.h"
 #include "tools/dwcp-gateway/gateway.h"
 
@@ -41,6 +42,8 @@ std::string floating_lcores(const Config& config) {
 int run(int argc, char** argv, const Config& config) {
   auto log = Log::open(config.log);
   if (!log) return fail(1, log.error().to_string());
+  const auto accounts = find_accounts(config);
+  if (!accounts) return fail(1, accounts.error().to_string());
   EalDefaults defaults;
   defaults.file_prefix = config.file_prefix();
   defaults.lcores = floating_lcores(config);
@@ -50,9 +53,11 @@ int run(int argc, char** argv, const Config& config) {
   if (!eal->warning.empty()) (*log)->write(LogLevel::kWarning, eal->warning);
   int status = 0;
   {
-    Gateway gateway(config, **log);
+    Gateway gateway(config, *accounts, **log);
     if (auto started = gateway.start(); !started) {
       status = fail(1, started.error().to_string());
+    } else if (auto confined = confine(config, *accounts, **log); !confined) {
+      status = fail(1, confined.error().to_string());
     } else {
       gateway.run();
     }

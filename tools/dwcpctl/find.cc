@@ -11,10 +11,8 @@
 namespace dwcp::ctl {
 namespace {
 
-constexpr const char* kSocketName = "dpdk_telemetry.v2";
-
 std::string socket_in(const std::string& dpdk_dir, const std::string& prefix) {
-  return dpdk_dir + '/' + prefix + '/' + kSocketName;
+  return dpdk_dir + '/' + prefix + '/' + std::string(kTelemetrySocketName);
 }
 
 std::string env_or(const char* variable, const char* fallback) {
@@ -53,7 +51,7 @@ expected<std::string, Fault> find_socket(const Target& target, Deadline deadline
   // A socket file outlives a gateway that was killed, so only one that accepts counts as running.
   std::vector<std::string> running;
   Fault last{Exit::kNotRunning,
-             "no gateway runs here: " + dpdk_dir + '/' + std::string(kFilePrefixHead) + "*/" + kSocketName +
+             "no gateway runs here: " + dpdk_dir + '/' + std::string(kFilePrefixHead) + "*/" + std::string(kTelemetrySocketName) +
                  " finds none; start dwcp-gateway, or say where with --runtime-dir or --file-prefix"};
   for (auto& prefix : prefixes_in(dpdk_dir)) {
     const auto client = Client::connect(socket_in(dpdk_dir, prefix), deadline);
