@@ -52,7 +52,6 @@ class Client {
   Client(int socket, std::string path, Deadline deadline)
       : socket_(socket), path_(std::move(path)), deadline_(deadline) {}
   expected<Json, Fault> receive();
-  expected<void, Fault> wait_for(short events);
 
   int socket_ = -1;
   std::string path_;
