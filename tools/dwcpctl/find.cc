@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -34,20 +35,7 @@ std::vector<std::string> prefixes_in(const std::string& dpdk_dir) {
   return prefixes;
 }
 
-}  // namespace
-
-// As eal_create_runtime_dir() in DPDK 22.11 (lib/eal/unix/eal_filesystem.c).
-std::string runtime_dir_or_default(const std::string& runtime_dir) {
-  if (!runtime_dir.empty()) return runtime_dir;
-  if (const char* directory = std::getenv("RUNTIME_DIRECTORY"); directory != nullptr) return directory;
-  return getuid() == 0 ? "/var/run" : env_or("XDG_RUNTIME_DIR", "/tmp");
-}
-
-expected<std::string, Fault> find_socket(const Target& target, Deadline deadline) {
-  const std::string dpdk_dir = runtime_dir_or_default(target.runtime_dir) + "/dpdk";
-  if (!target.file_prefix.empty()) return socket_in(dpdk_dir, target.file_prefix);
-  if (!target.gateway.empty()) return socket_in(dpdk_dir, gateway_file_prefix(target.gateway));
-
+expected<std::string, Fault> search(const std::string& dpdk_dir, Deadline deadline) {
   // A socket file outlives a gateway that was killed, so only one that accepts counts as running.
   std::vector<std::string> running;
   Fault last{Exit::kNotRunning,
@@ -67,6 +55,32 @@ expected<std::string, Fault> find_socket(const Target& target, Deadline deadline
   for (const auto& prefix : running) names += (names.empty() ? "" : ", ") + prefix.substr(kFilePrefixHead.size());
   return unexpected<Fault>(
       {Exit::kUsage, "several gateways run here: " + names + "; say which one with --gateway NAME"});
+}
+
+}  // namespace
+
+// As eal_create_runtime_dir() in DPDK 22.11 (lib/eal/unix/eal_filesystem.c).
+std::string runtime_dir_or_default(const std::string& runtime_dir) {
+  if (!runtime_dir.empty()) return runtime_dir;
+  if (const char* directory = std::getenv("RUNTIME_DIRECTORY"); directory != nullptr) return directory;
+  return getuid() == 0 ? "/var/run" : env_or("XDG_RUNTIME_DIR", "/tmp");
+}
+
+expected<std::string, Fault> find_socket(const Target& target, Deadline deadline) {
+  std::vector<std::string> dpdk_dirs{runtime_dir_or_default(target.runtime_dir) + "/dpdk"};
+  // A gateway of the system's, asked by a member of its control.group.
+  if (target.runtime_dir.empty() && std::getenv("RUNTIME_DIRECTORY") == nullptr && getuid() != 0) dpdk_dirs.emplace_back("/var/run/dpdk");
+  expected<std::string, Fault> first = unexpected<Fault>(Fault{});
+  for (const std::string& dpdk_dir : dpdk_dirs) {
+    std::string prefix = target.file_prefix;
+    if (!target.gateway.empty()) prefix = gateway_file_prefix(target.gateway);
+    const auto found = prefix.empty() ? search(dpdk_dir, deadline) : expected<std::string, Fault>(socket_in(dpdk_dir, prefix));
+    std::error_code ignored;
+    const bool here = found ? std::filesystem::exists(*found, ignored) || ignored.value() == EACCES : found.error().exit != Exit::kNotRunning;
+    if (here) return found;
+    if (&dpdk_dir == &dpdk_dirs.front()) first = found;
+  }
+  return first;
 }
 
 }  // namespace dwcp::ctl

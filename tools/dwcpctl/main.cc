@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// dwcpctl: asks a running gateway, and makes keys and certificates.  Exit codes: client.h.
+// dwcpctl: asks and commands a running gateway, and makes keys and certificates.  Exit codes: client.h.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 
 #include "client.h"
+#include "command.h"
 #include "pki_command.h"
 #include "report.h"
 
@@ -24,24 +25,28 @@ int give_up(const Fault& fault) {
   return static_cast<int>(fault.exit);
 }
 
-int run(const Report& report, const Options& options) {
+int print(const expected<Json, Fault>& value, const Options& options, std::string (*render)(const Json&)) {
+  if (!value) return give_up(value.error());
+  const std::string text = options.json ? value->dump(2, ' ', true, Json::error_handler_t::replace) + '\n' : render(*value);
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return static_cast<int>(written ? Exit::kOk : Exit::kFailed);
+}
+
+// Exactly one of the two.
+int run(const Report* report, const Command* command, const Options& options) {
   const Deadline deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(options.timeout_ms);
   const auto path = find_socket(options.target, deadline);
   if (!path) return give_up(path.error());
+  if (command != nullptr) return print(run_command(*command, *path, deadline), options, command->render);
   auto client = Client::connect(*path, deadline);
   if (!client) return give_up(client.error());
-  const auto value = report.collect(*client);
-  if (!value) return give_up(value.error());
-  const std::string text =
-      options.json ? value->dump(2, ' ', true, Json::error_handler_t::replace) + '\n' : report.render(*value);
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  return static_cast<int>(written ? Exit::kOk : Exit::kFailed);
+  return print(report->collect(*client), options, report->render);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  CLI::App app("Asks a running dwcp-gateway over its control socket; makes keys and certificates.", "dwcpctl");
+  CLI::App app("Asks and commands a running dwcp-gateway over its control sockets; makes keys and certificates.", "dwcpctl");
   app.footer(
       "Exit codes: 0 done, 1 it failed, or the gateway did not answer well, 2 usage, 3 no gateway runs, 4 timeout, 5 no "
       "rights.");
@@ -52,6 +57,12 @@ int main(int argc, char** argv) try {
     CLI::App* command = app.add_subcommand(std::string(report.name), std::string(report.help));
     command->fallthrough();  // options may stand after the command too
     command->callback([&chosen, &report] { chosen = &report; });
+  }
+  const Command* commanded = nullptr;
+  for (const Command& command : commands()) {
+    CLI::App* added = app.add_subcommand(std::string(command.name), std::string(command.help));
+    added->fallthrough();
+    added->callback([&commanded, &command] { commanded = &command; });
   }
   PkiCommand pki(app);
   auto* gateway =
@@ -69,7 +80,7 @@ int main(int argc, char** argv) try {
     return app.exit(error) == 0 ? static_cast<int>(Exit::kOk) : static_cast<int>(Exit::kUsage);
   }
   if (pki.chosen()) return static_cast<int>(pki.run());
-  return run(*chosen, options);
+  return run(chosen, commanded, options);
 } catch (const std::exception& exception) {
   std::fprintf(stderr, "dwcpctl: %s\n", exception.what());
   return static_cast<int>(Exit::kFailed);
