@@ -46,9 +46,7 @@ std::vector<RpcMethod> gateway_methods(GatewayCommands commands) {
        .doc = "The gateway, its peers, migrations and port, at most 100 ms old.",
        .result = "the members of /dwcp/status, and peers, migrations and port with those of /dwcp/peer, /dwcp/migration and /dwcp/port",
        .call = [source = commands.source](const RpcCall&) -> RpcResult {
-         const auto snapshot = source->snapshot();
-         if (snapshot == nullptr) return unexpected<std::string>("the gateway has not started yet");
-         return status_of(*snapshot);
+         return status_of(*source->snapshot());
        }},
       {.name = "reload",
        .right = RpcRight::kChange,
