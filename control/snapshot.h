@@ -35,6 +35,7 @@ struct GatewaySnapshot {
   std::int32_t certificate_days = 0;               // until ours expires; 0 without one, or on its last day
   std::uint64_t certificate_not_after_unix_s = 0;  // 0: there is none
   std::string warnings;                            // what works today and should be seen to; a line each
+  std::uint64_t syscalls_refused = 0;  // by the filter (control/process/syscall_filter.h)
 };
 
 struct PeerSnapshot {

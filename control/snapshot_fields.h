@@ -25,6 +25,7 @@ void visit_fields(const GatewaySnapshot& s, Visit&& visit) {
   visit("certificate_days", s.certificate_days);
   visit("certificate_not_after_unix_s", s.certificate_not_after_unix_s);
   visit("warnings", s.warnings);
+  visit("syscalls_refused", s.syscalls_refused);
 }
 
 template <typename Visit>

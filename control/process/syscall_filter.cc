@@ -30,7 +30,7 @@ namespace {
 // sources of what is called rarely: device interrupts, hugepages, aborts.
 constexpr const char* kAllowed[] = {
     // Memory: malloc, thread stacks, DPDK's segments.  mmap and mprotect are below.
-    "brk", "munmap", "mremap", "madvise", "mlock", "mlock2", "munlock", "mincore", "msync", "mbind", "get_mempolicy",
+    "brk", "munmap", "mremap", "madvise", "mlock", "mlock2", "munlock", "msync", "mbind", "get_mempolicy",
     "set_mempolicy", "memfd_create", "ftruncate", "fallocate",
     // Threads and their end.  clone is below.
     "futex", "futex_waitv", "set_robust_list", "rseq", "exit", "exit_group", "sched_yield", "sched_getaffinity",

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "control/loop.h"
+#include "control/process/syscall_filter.h"
 #include "tools/dwcp-gateway/convert.h"
 
 namespace dwcp {
@@ -123,6 +124,7 @@ Snapshot Collector::collect(std::uint64_t log_lines_dropped) {
   gateway.migrations_failed = table_.failed();
   gateway.log_lines_dropped = log_lines_dropped;
   collect_certificate(gateway);
+  gateway.syscalls_refused = refused_calls_total();
   return out;
 }
 

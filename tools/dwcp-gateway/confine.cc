@@ -30,6 +30,9 @@ expected<Accounts, Error> find_accounts(const Config& config) {
   if (!config.security.user.empty()) {
     auto user = find_account(config.security.user);
     if (!user) return fail("security.user", user.error());
+    if (geteuid() != 0 && geteuid() != user->uid) {
+      return fail("security.user", "only root may become another user; start it as root or as " + user->name);
+    }
     accounts.user = std::move(*user);
   }
   if (!config.control.group.empty()) {
@@ -42,7 +45,7 @@ expected<Accounts, Error> find_accounts(const Config& config) {
 
 expected<void, Error> confine(const Config& config, const Accounts& accounts, Log& log) {
   const std::array<std::string, 2> sockets{std::string(kTelemetrySocketName), std::string(kControlSocketName)};
-  if (auto shared = share_sockets(eal_runtime_dir(), sockets, socket_owner(accounts)); !shared) return fail("control.group", shared.error());
+  if (auto shared = share_sockets(eal_runtime_dir(), sockets, socket_owner(accounts)); !shared) return fail("control sockets", shared.error());
   if (auto dropped = drop_privileges(accounts.user); !dropped) return fail("security.user", dropped.error());
   if (config.security.seccomp) {
     if (auto filtered = install_syscall_filter(); !filtered) return fail("security.seccomp", filtered.error());
@@ -52,6 +55,15 @@ expected<void, Error> confine(const Config& config, const Accounts& accounts, Lo
   }
   log.write(LogLevel::kInfo, "rights are given up", {{"uid", geteuid()}, {"gid", getegid()}, {"seccomp", config.security.seccomp ? "on" : "off"}});
   return {};
+}
+
+void RefusedCallsLog::write_news() {
+  const std::uint64_t total = refused_calls_total();
+  if (total == told_) return;
+  told_ = total;
+  for (const RefusedCall& call : refused_calls()) {
+    log_.write(LogLevel::kWarning, "system calls were refused: report it, unless somebody attacks", {{"call", call.name}, {"count", call.count}});
+  }
 }
 
 }  // namespace dwcp

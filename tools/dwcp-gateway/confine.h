@@ -6,6 +6,7 @@
 //   auto accounts = find_accounts(config);        before EAL: a wrong name ends the start early
 //   ... EAL, Gateway::start() ...
 //   if (auto confined = confine(config, *accounts, log); !confined) stop;
+//   refused_calls_log.write_news();               now and then, and when all has ended
 #pragma once
 
 #include <sys/types.h>
@@ -30,5 +31,16 @@ struct Accounts {
 
 // With an error the process has neither its old rights nor all the new bounds: it must end.
 [[nodiscard]] expected<void, Error> confine(const Config& config, const Accounts& accounts, Log& log);
+
+// Tells the log of system calls that the filter refused, when there are more than it told of before.
+class RefusedCallsLog {
+ public:
+  explicit RefusedCallsLog(Log& log) noexcept : log_(log) {}
+  void write_news();
+
+ private:
+  Log& log_;
+  std::uint64_t told_ = 0;
+};
 
 }  // namespace dwcp

@@ -9,7 +9,6 @@
 #include <random>
 
 #include "base/assert.h"
-#include "control/process/syscall_filter.h"
 #include "drivers/dpdk/eal.h"
 #include "tools/dwcp-gateway/convert.h"
 
@@ -387,15 +386,6 @@ void Gateway::log_migrations() {
   }
 }
 
-void Gateway::log_refused_calls() {
-  const std::uint64_t total = refused_calls_total();
-  if (total == refused_calls_logged_) return;
-  refused_calls_logged_ = total;
-  for (const RefusedCall& call : refused_calls()) {
-    log_.write(LogLevel::kWarning, "system calls were refused: report it, unless somebody attacks", {{"call", call.name}, {"count", call.count}});
-  }
-}
-
 expected<std::vector<std::string>, std::string> Gateway::reload() {
   return unexpected<std::string>("nothing can be reloaded yet");
 }
@@ -419,7 +409,7 @@ void Gateway::run() {
       distrust_peers();
     }
   });
-  Timer refused(loop_, [this] { log_refused_calls(); });
+  Timer refused(loop_, [this] { refused_calls_log_.write_news(); });
   refused.every(kRefusedCallsMs);
   snapshots.every(kSnapshotMs);
   loop_.run();

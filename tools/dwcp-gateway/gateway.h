@@ -68,7 +68,6 @@ class Gateway {
   void distrust_peers();
   void learn_paths();
   void log_migrations();
-  void log_refused_calls();
   // Reads again what may change while it runs; what it did, a line each.  SIGHUP and `dwcpctl reload`.
   [[nodiscard]] expected<std::vector<std::string>, std::string> reload();
   void stop();
@@ -104,7 +103,7 @@ class Gateway {
   Telemetry telemetry_{board_};
   bool telemetry_running_ = false;
   std::unique_ptr<ControlSocket> control_socket_;
-  std::uint64_t refused_calls_logged_ = 0;
+  RefusedCallsLog refused_calls_log_{log_};
 };
 
 }  // namespace dwcp

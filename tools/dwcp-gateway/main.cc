@@ -63,6 +63,7 @@ int run(int argc, char** argv, const Config& config) {
     }
   }
   stop_eal();
+  RefusedCallsLog(**log).write_news();
   return status;
 }
 

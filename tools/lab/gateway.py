@@ -13,6 +13,7 @@ from lab.sites import GATEWAY_ADDRESS, GATEWAY_ADDRESS_V6, PREFIX_BITS, WAN_INTE
 
 MEMORY_MIB = 512
 _LCORES = "0@(0-1),1@(0-1)"
+_REFUSED = "system calls were refused"
 _CONFIG = """# SPDX-License-Identifier: Apache-2.0
 schema = 1
 
@@ -27,8 +28,10 @@ vlan = {vlan}
 
 [control]
 runtime_dir = "{runtime}"
+{control}
 
 [security]
+{credentials}
 {security}
 
 [[peer]]
@@ -53,11 +56,12 @@ connect = "{connect}"
 class Gateway:
     """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML; ipv6: speak
     IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none; vdev, lcores: EAL's --vdev and --lcores;
-    security, peer: TOML of these tables in place of a certificate of the lab's CA, and beside the peer's address."""
+    credentials: TOML in place of a certificate of the lab's CA; security, control, peer: more lines of these tables;
+    launcher: a command that starts it, such as setpriv."""
 
     def __init__(self, build, sites, site, work, listeners=(), services=(), extra="",
                  eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0, vdev=None, lcores=_LCORES,
-                 security=None, peer=""):
+                 credentials=None, security="", control="", peer="", launcher=()):
         self.site = site
         self.name = f"site-{site}"
         self._build = build
@@ -65,10 +69,10 @@ class Gateway:
         self.runtime.mkdir(exist_ok=True)
         vdev = vdev or _vdev(sites.mtu)
         self.config_path = pathlib.Path(work) / f"{self.name}.toml"
-        security = certified(Pki(build, pathlib.Path(work) / "pki"), self.name) if security is None else security
-        self.config_path.write_text(render(site, sites.mtu, self.runtime, security, listeners, services, extra, ipv6, vlan,
-                                           vdev.split(",")[0], peer))
-        argv = [build.tool("dwcp-gateway"), "--lcores", lcores, "--no-pci", "--vdev", vdev,
+        credentials = certified(Pki(build, pathlib.Path(work) / "pki"), self.name) if credentials is None else credentials
+        self.config_path.write_text(render(site, sites.mtu, self.runtime, credentials, listeners, services, extra, ipv6, vlan,
+                                           vdev.split(",")[0], security, control, peer))
+        argv = [*launcher, build.tool("dwcp-gateway"), "--lcores", lcores, "--no-pci", "--vdev", vdev,
                 *map(str, eal), "--", "--config", self.config_path]
         self.process = Process(f"gateway {self.name}", argv, pathlib.Path(work) / f"gateway-{site}.log",
                                sites.namespace[site])
@@ -82,6 +86,9 @@ class Gateway:
     def stop(self):
         code = self.process.stop(grace_s=10)
         shutil.rmtree(self.runtime, ignore_errors=True)
+        refused = [line for line in self.process.log_path.read_text(errors="replace").splitlines() if _REFUSED in line]
+        if refused:
+            raise LabError(f"gateway {self.name}: its system call filter lacks a call it makes:\n" + "\n".join(refused))
         return code
 
     def kill(self):
@@ -137,13 +144,13 @@ def certified(pki, name):
     return f'certificate = "{certificate}"\nprivate_key = "{key}"\nca = "{pki.ca}"'
 
 
-def render(site, mtu, runtime, security, listeners=(), services=(), extra="", ipv6=False, vlan=0,
-           device="net_af_packet0", peer=""):
+def render(site, mtu, runtime, credentials, listeners=(), services=(), extra="", ipv6=False, vlan=0,
+           device="net_af_packet0", security="", control="", peer=""):
     far = other(site)
     addresses = GATEWAY_ADDRESS_V6 if ipv6 else GATEWAY_ADDRESS
     text = _CONFIG.format(site=site, far=far, mtu=mtu, family="ipv6" if ipv6 else "ipv4", address=addresses[site],
                           prefix=64 if ipv6 else PREFIX_BITS, vlan=vlan, device=device, far_address=addresses[far], runtime=runtime,
-                          security=security, peer=peer)
+                          credentials=credentials, security=security, control=control, peer=peer)
     for name, (listen, service) in dict(listeners).items():
         text += _LISTENER.format(name=name, listen=listen, far=far, service=service)
     for name, connect in dict(services).items():
