@@ -208,3 +208,17 @@ def test_sighup_is_a_reload(lab):
     near.process.signal(signal.SIGHUP)
     eventually(lambda: "reload" in log_of(near), "the log tells of it")
     near.process.require_alive()
+
+
+def test_a_memif_port_connects_and_moves_data_under_the_filter(lab):
+    """Its descriptors and shared memory come by a unix socket, after the filter is in place."""
+    lab.topology()
+    meeting = pathlib.Path(lab.work) / "memif.sock"
+    far = lab.gateway("b", services={"vm": EXIT}, vdev=f"net_memif0,role=server,socket={meeting},socket-abstract=no")
+    far.process.wait_until(lambda: "rights are given up" in log_of(far), 20, "confined")
+    near = lab.gateway("a", listeners={"in": (ENTRY, "vm")},
+                       vdev=f"net_memif0,role=client,socket={meeting},socket-abstract=no")
+    near.wait_ready()
+    far.wait_ready()
+    expect_stream_crosses(lab, near)
+    expect_clean_end(near, far)
