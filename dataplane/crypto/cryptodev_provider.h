@@ -34,7 +34,7 @@ struct CryptodevConfig {
   // By DPDK's names, best first.
   std::vector<std::string> drivers = {std::string(kHardware), "crypto_aesni_gcm", "crypto_aesni_mb", "crypto_chacha20_poly1305",
                                       "crypto_openssl"};
-  // At once, per device.  Room for them is made at start: up to 6 KiB each.
+  // At once, per device.  Room for them is made at start: up to 3 KiB each.
   std::uint32_t keys_max = 512;
   bool cpu_crypto = true;  // false: by queue, even where a device has the synchronous API; for tests
 };
