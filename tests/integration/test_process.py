@@ -10,7 +10,8 @@ import socket
 import stat
 import subprocess
 
-from lab.gateway import render
+from lab.gateway import certified, render
+from lab.pki import Pki
 from labtest import eventually, expect
 from test_stream import receive_all
 
@@ -135,7 +136,10 @@ def refused_start(lab, fragment, security="", control="", user=None):
     run.mkdir(exist_ok=True)
     os.chmod(lab.work, 0o755)
     os.chmod(run, 0o777)
-    path.write_text(render("a", 1500, run, device="net_null0", security=security, control=control))
+    path.write_text(render("a", 1500, run, certified(Pki(lab.build, run / "pki"), "site-a"), device="net_null0",
+                           security=security, control=control))
+    for file in (run / "pki", *(run / "pki").rglob("*")):
+        os.chown(file, user or 0, 0)
     code, output = lab.run_gateway(*EAL, "--", "--config", path, user=user)
     lines = [line for line in output.splitlines() if fragment in line]
     expect(code == 1 and len(lines) == 1, f"one line says '{fragment}', exit code {code}: {output}")

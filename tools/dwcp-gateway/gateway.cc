@@ -340,15 +340,18 @@ void Gateway::watch_links() {
 
 // Ends the sessions of peers whose certificate would not pass any more: it has expired, or was revoked by a list that was
 // loaded since.
-void Gateway::distrust_peers() {
+std::vector<std::string> Gateway::distrust_peers() {
+  std::vector<std::string> ended;
   for (std::uint16_t lane = 0; lane < peers_->size(); ++lane) {
     if (peers_->link(lane).state() == LinkState::kDown) continue;
     const std::string why = security_->tls().distrust(lane);
     if (why.empty()) continue;
     log_.write(LogLevel::kError, "ending a link: its peer is not trusted any more",
                {{"peer", config_.peers[lane].name}, {"reason", why}});
+    ended.push_back("the link to " + config_.peers[lane].name + " is ended: " + why);
     (void)control_rings_.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kPeerDown, .lane = lane});
   }
+  return ended;
 }
 
 void Gateway::learn_paths() {
@@ -387,7 +390,20 @@ void Gateway::log_migrations() {
 }
 
 expected<std::vector<std::string>, std::string> Gateway::reload() {
-  return unexpected<std::string>("nothing can be reloaded yet");
+  if (auto loaded = security_->reload(); !loaded) {
+    std::string lines = "the credentials in use stay:";
+    for (const std::string& line : loaded.error()) lines += ' ' + line + ';';
+    return unexpected<std::string>(lines);
+  }
+  std::vector<std::string> done{"certificates, keys and revocation lists are loaded"};
+  for (const std::string& line : security_->tls().credentials().warnings(LinkSecurity::unix_now_s())) {
+    log_.write(LogLevel::kWarning, "credentials", {{"warning", line}});
+    done.push_back(line);
+  }
+  for (std::string& line : distrust_peers()) done.push_back(std::move(line));
+  // What is new is proven to every peer at once, and asked of it.
+  for (std::uint16_t lane = 0; lane < peers_->size(); ++lane) peers_->renew(lane);
+  return done;
 }
 
 void Gateway::run() {
@@ -406,7 +422,7 @@ void Gateway::run() {
     log_migrations();
     if (Loop::now_ns() >= distrust_due_ns_) {
       distrust_due_ns_ = Loop::now_ns() + kDistrustNs;
-      distrust_peers();
+      (void)distrust_peers();
     }
   });
   Timer refused(loop_, [this] { refused_calls_log_.write_news(); });

@@ -65,7 +65,7 @@ class Gateway {
   void take_net_messages();
   void turn_cookie_key();
   void watch_links();
-  void distrust_peers();
+  std::vector<std::string> distrust_peers();
   void learn_paths();
   void log_migrations();
   // Reads again what may change while it runs; what it did, a line each.  SIGHUP and `dwcpctl reload`.
