@@ -119,6 +119,10 @@ def test_started_as_the_user_with_two_capabilities(lab):
         os.chown(run, USER.pw_uid, USER.pw_gid)
     # 4 MiB of rings: they are locked, and a shell's limit for that is 8 MiB.  The unit lifts it.
     options = {"launcher": launcher, "vdev": "net_af_packet0,iface=wan0,framesz=2048,framecnt=1024,blocksz=65536"}
+    pki = Pki(lab.build, pathlib.Path(lab.work) / "pki")
+    for name in ("site-a", "site-b"):
+        os.chown(pki.issue(name)[1], USER.pw_uid, USER.pw_gid)
+    os.chmod(pki.folder, 0o755)
     near = lab.gateway("a", listeners={"in": (ENTRY, "vm")}, **options)
     far = lab.gateway("b", services={"vm": EXIT}, **options)
     near.wait_ready()

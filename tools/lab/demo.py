@@ -10,8 +10,10 @@ import sys
 
 from lab import LabError, compare, image, link, signals
 from lab.build import Build
+from lab.capture import Capture, occurrences
 from lab.migration_lab import MigrationLab, verified
 from lab.report import Reporter, megabytes
+from lab.sites import port
 from lab.verify import Check
 
 CAP_S = 120
@@ -24,6 +26,8 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the summary there")
     parser.add_argument("--compare", action="store_true",
                         help="then migrate by QEMU alone over the same link: each mode, over cubic and bbr")
+    parser.add_argument("--capture", type=pathlib.Path, metavar="FILE",
+                        help="write what crosses between the sites there (pcap), and search it for the guest's records")
     parser.add_argument("--keep-logs", type=pathlib.Path, metavar="DIR", help="copy all logs there")
     arguments = parser.parse_args()
     signals.install()
@@ -53,7 +57,7 @@ def demonstrate(arguments, reporter):
     guest_image = image.provide(build.cache())
     with MigrationLab(build, spec, guest_image, arguments.keep_logs) as lab:
         reporter.step(f"two sites, joined by a link of {spec.text()}")
-        summary = _cross(lab, spec, reporter)
+        summary = _cross(lab, spec, reporter, arguments.capture)
         if arguments.compare:
             row = {key: summary[key] for key in ("total_s", "pause_ms", "raw_bytes", "wire_bytes")}
             row |= {"way": "DWCP gateways", "converged": True, "reason": "", "pause_ms": summary["stop_to_resume_ms"],
@@ -67,10 +71,10 @@ def demonstrate(arguments, reporter):
     return summary
 
 
-def _cross(lab, spec, reporter):
+def _cross(lab, spec, reporter, capture_path=None):
     with contextlib.ExitStack() as stack:
         near, far = stack.enter_context(lab.gateways())
-        reporter.step("gateways: link up")
+        reporter.step(f"gateways: link up, {_secured(near)}")
         target = stack.enter_context(lab.target())
         source = stack.enter_context(lab.source())
         reporter.step("guest: booting, Redis takes 200 000 records")
@@ -84,6 +88,7 @@ def _cross(lab, spec, reporter):
                               f"{megabytes(progress.wire_bytes)} on the wire ({drain:.0f} Mb/s), "
                               f"{megabytes(progress.remaining_bytes)} to go, guest ticks")
 
+        capture = capture_path and stack.enter_context(Capture(lab.sites.wide_area, port("a"), capture_path, lab.work))
         reporter.step("migrating while Redis is being written")
         outcome = lab.migrate_through_gateways(source, target, CAP_S, watch)
         if not outcome.converged:
@@ -92,10 +97,25 @@ def _cross(lab, spec, reporter):
         reporter.step("the guest runs at the far side; verifying")
         checks, pause_ms = verified(source, target, outcome)
         checks += _digests(near, far)
+        if capture:
+            capture.stop()
+            checks.append(_unreadable(capture))
         for gateway in (near, far):
             gateway.process.require_alive()
         migration = near.wait_migration_end()
     return _summary(spec, outcome, pause_ms, checks, migration, reporter)
+
+
+def _secured(gateway):
+    peer = gateway.query(f"/dwcp/peer,{gateway.query('/dwcp/peers')[0]}")
+    return f"{peer['cipher']} by {peer['crypto_device']}, peer {peer['certificate_subject']}"
+
+
+def _unreadable(capture):
+    """Zeros are cut out and the rest is compressed before it is sealed; tests/integration/test_secrecy.py leaves that out."""
+    found = sum(occurrences(capture.path, text) for text in (b"@example.net", b'"tags":["'))
+    return Check("no record can be read on the wire", found == 0 and capture.missed == 0,
+                 f"{found} in {capture.packets} packets, {capture.missed} not captured")
 
 
 def _digests(near, far):
