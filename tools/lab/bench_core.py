@@ -3,7 +3,8 @@
 
   transport   dwcp-core at both ends: the gateway's port, net role and loop, with a source and a sink in the codec's place.
               Cycles are of the time-stamp counter, per data packet, of rounds that found work; "driver" is what of them the
-              memif driver took, which copies every packet between the processes: a NIC would not.
+              memif driver took, which copies every packet between the processes: a NIC would not.  A row for each of --ciphers,
+              their runs by turns; "none" is the lab's checksum in place of a cipher, which no gateway has.
   testpmd     io-forward at both ends, 256 packets going round: the limit of memif itself.  A packet is one taken and one sent.
   gateway     two dwcp-gateways, net and codec roles on one lcore, one opaque stream of random bytes end to end.  The edges,
               the sender and the receiver share the same two cores.
@@ -11,6 +12,7 @@
 Medians of --runs.  Two virtual CPUs may share a cache or not, and the host may change that: memif's cost, which is moving
 cache lines between the two cores, then changes several times over.  Compare rows of one run."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -30,6 +32,7 @@ ENTRY = "tcp:127.0.0.1:4446"
 EXIT = "tcp:127.0.0.1:4447"
 _MEMORY = ("--no-huge", "-m", "256", "--no-pci")
 _ETHERNET_BYTES = 14
+_NO_CIPHER = "UNENCRYPTED-LAB-ONLY"
 _TESTPMD_BURSTS = 8
 # What memif drops at its own end of the gateway rows is the sender's to wait for, so polling never sleeps there.
 _GATEWAY_CONFIG = """
@@ -46,6 +49,8 @@ def add_arguments(parser):
                         metavar="N,N", help="default 1500,9000")
     parser.add_argument("--seconds", type=float, default=5, metavar="S", help="of each run (default %(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="default %(default)s")
+    parser.add_argument("--ciphers", type=lambda text: tuple(text.split(",")), default=("none", "aes-128-gcm"), metavar="N,N",
+                        help="of none, aes-128-gcm, aes-256-gcm, chacha20-poly1305 (default none,aes-128-gcm)")
     parser.add_argument("--only", choices=("transport", "testpmd", "gateway"), help="leave the others out")
     parser.add_argument("--realtime", action="store_true",
                         help="run dwcp-core and testpmd under SCHED_RR: figures of a quiet machine on a busy one, which "
@@ -56,23 +61,31 @@ def run(arguments, build, reporter):
     if len(os.sched_getaffinity(0)) < 2:
         raise LabError("two cores are needed, one for each end")
     rows = []
-    ways = {"transport": _transport, "testpmd": _testpmd, "gateway": _gateway}
+    transport = {f"transport, {cipher}": functools.partial(_transport, cipher=cipher) for cipher in arguments.ciphers}
+    groups = {"transport": transport, "testpmd": {"testpmd": _testpmd}, "gateway": {"gateway": _gateway}}
     for mtu in arguments.mtu:
-        for name, way in ways.items():
-            if arguments.only not in (None, name):
-                continue
-            runs = []
-            for number in range(arguments.runs):
-                reporter.progress(f"{name}, MTU {mtu}: run {number + 1} of {arguments.runs}")
-                with Workspace(arguments.keep_logs, f"core-{name}-{mtu}-{number}") as work:
-                    runs.append(way(build, pathlib.Path(work), mtu, arguments))
-            rows.append({"way": name, "mtu": mtu, **_medians(runs), "runs": runs})
-            reporter.step(f"{name}, MTU {mtu}: {_cells(rows[-1])[2]} Gb/s")
+        for name, ways in groups.items():
+            if arguments.only in (None, name):
+                rows += _measure(ways, mtu, arguments, build, reporter)
     reporter.line()
     for text in table(("way", "MTU", "Gb/s", "(least, most)", "packets/s", "cycles/packet sender", "of it driver",
                        "receiver", "of it driver", "lost"), [_cells(row) for row in rows]):
         reporter.line("  " + text)
     return {"seconds": arguments.seconds, "rows": rows}
+
+
+def _measure(ways, mtu, arguments, build, reporter):
+    """A row for each way: their runs by turns, so that what the machine does meanwhile meets them all."""
+    runs = {name: [] for name in ways}
+    for number in range(arguments.runs):
+        for name, way in ways.items():
+            reporter.progress(f"{name}, MTU {mtu}: run {number + 1} of {arguments.runs}")
+            with Workspace(arguments.keep_logs, f"core-{name.split(', ')[-1]}-{mtu}-{number}") as work:
+                runs[name].append(way(build, pathlib.Path(work), mtu, arguments))
+    rows = [{"way": name, "mtu": mtu, **_medians(done), "runs": done} for name, done in runs.items()]
+    for row in rows:
+        reporter.step(f"{row['way']}, MTU {mtu}: {_cells(row)[2]} Gb/s")
+    return rows
 
 
 def _medians(runs):
@@ -101,10 +114,10 @@ def _environment(work):
     return {**os.environ, "RUNTIME_DIRECTORY": str(work)}
 
 
-def _transport(build, work, mtu, arguments):
+def _transport(build, work, mtu, arguments, cipher):
     def end(role, memif, core):
         argv = [build.tool("dwcp-core"), "-l", core, *_MEMORY, "--vdev", _memif(work, memif), "--", role, "--mtu", mtu,
-                "--seconds", arguments.seconds]
+                "--seconds", arguments.seconds, "--cipher", _NO_CIPHER if cipher == "none" else cipher]
         return Process(f"dwcp-core {role}", _scheduled(arguments, argv), work / f"{role}.log", env=_environment(work))
 
     def result(process):
