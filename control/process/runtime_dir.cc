@@ -13,7 +13,6 @@ namespace dwcp {
 namespace {
 
 constexpr mode_t kSocketMode = 0660;
-constexpr mode_t kPassMode = 0711;
 constexpr mode_t kListMode = 0755;
 
 unexpected<std::string> failed(const std::string& path, const char* what) {
@@ -72,7 +71,7 @@ expected<void, std::string> share_sockets(const std::string& folder, std::span<c
     if (auto given = give_socket(opened.fd(), folder + '/' + name, name, owner); !given) return given;
   }
   if (!owner.shared) return {};
-  if (auto passed = open_further(folder, kPassMode); !passed) return passed;
+  if (auto listed = open_further(folder, kListMode); !listed) return listed;
   const std::filesystem::path above = std::filesystem::path(folder).parent_path();
   if (above.filename() != "dpdk") return {};
   return open_further(above.string(), kListMode);

@@ -3,8 +3,8 @@
 // alone.  The folder stays its maker's, so that a process which gave up root leaves no place where root's next start could
 // be led astray by links; sockets it can then not remove are found stale, and replaced, by that start.  Start-up only.
 //
-//   RUNTIME_DIR/dpdk            may be listed (DPDK makes it 0700 for all its programs; each has a folder of its own in it)
-//   RUNTIME_DIR/dpdk/dwcp-NAME  may be passed through
+//   RUNTIME_DIR/dpdk            may be listed: 0755 (DPDK makes it 0700; each of its programs has a folder of its own in it)
+//   RUNTIME_DIR/dpdk/dwcp-NAME  likewise: EAL lists it when it gives hugepages back, as whoever it has become
 //   the two sockets             read and written by owner and group: 0660
 #pragma once
 

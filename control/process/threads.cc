@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/process/threads.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,8 +12,6 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <thread>
 
@@ -56,6 +55,19 @@ bool take_field(ThreadStatus& status, std::string_view key, const std::string& v
 }
 constexpr std::size_t kFieldsWanted = 10;
 
+// Empty when it cannot be read.  Not by a stream: of a thread that ends at this moment the read fails (ESRCH), and a stream's
+// buffer throws.
+std::string read_whole(const std::filesystem::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};
+  std::string text;
+  char buffer[4096];
+  ssize_t count = 0;
+  while ((count = read(file, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<std::size_t>(count));
+  close(file);
+  return count == 0 ? text : std::string();
+}
+
 }  // namespace
 
 expected<ThreadStatus, std::string> parse_thread_status(pid_t tid, const std::string& text) {
@@ -80,8 +92,7 @@ expected<std::vector<ThreadStatus>, std::string> read_threads() {
     const std::string name = entry->path().filename().string();
     pid_t tid = 0;
     std::from_chars(name.data(), name.data() + name.size(), tid);
-    std::ifstream file(entry->path() / "status");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::string text = read_whole(entry->path() / "status");
     if (text.empty()) continue;  // it ended
     auto status = parse_thread_status(tid, text);
     if (!status) return unexpected<std::string>(status.error());

@@ -12,11 +12,14 @@
 
 namespace dwcp {
 
+// noexcept: an exception must not carry the child into the parent's remaining tests.
+inline int result_of(const std::function<int()>& act) noexcept { return act(); }
+
 // The wait status of a child that ran `act` and exited with its result.
 inline int run_in_child(const std::function<int()>& act) {
   std::fflush(nullptr);
   const pid_t child = fork();
-  if (child == 0) _exit(act());
+  if (child == 0) _exit(result_of(act));
   int status = 0;
   EXPECT_EQ(waitpid(child, &status, 0), child);
   return status;

@@ -242,7 +242,7 @@ TEST_F(rpc_socket, who_is_idle_or_slow_is_closed) {
 }
 
 TEST_F(rpc_socket, who_does_not_read_is_not_read_and_closed) {
-  open({.write_ms = 100});
+  open({.idle_ms = 600'000, .line_ms = 600'000, .write_ms = 100});
   Peer peer(path);
   const std::string much = "{\"jsonrpc\":\"2.0\",\"method\":\"much\",\"id\":1}\n";
   // Many requests at once, no answer taken: at most one answer is held, and soon nothing.

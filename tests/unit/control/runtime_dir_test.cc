@@ -64,7 +64,7 @@ TEST_F(runtime_dir, sockets_get_owner_group_and_mode) {
     EXPECT_EQ(look(folder + '/' + name).st_uid, owner.uid);
     EXPECT_EQ(look(folder + '/' + name).st_gid, owner.gid);
   }
-  EXPECT_EQ(mode(folder), 0711U);
+  EXPECT_EQ(mode(folder), 0755U);
   EXPECT_EQ(look(folder).st_uid, geteuid()) << "nothing of root's next start may be another's";
   EXPECT_EQ(mode(dpdk), 0755U);
   EXPECT_EQ(mode(root), 0700U) << "what is above is not ours to open";
