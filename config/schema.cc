@@ -318,8 +318,8 @@ const KeySpec kKeys[] = {
         "the probe that ends it: probe intervals double up to a second (RFC 9002 section 6.2).",
         DWCP_SET(transport.session_timeout_ms, std::uint32_t)),
     integer(
-        "transport", "keepalive_ms", "ms", "1000", 100, 60000,
-        "On a link with nothing to send, how often a packet is sent all the same.",
+        "transport", "keepalive_ms", "ms", "1000", 100, 5000,
+        "On a link with nothing to send, how often a packet is sent all the same. New keys are confirmed by one, within 10 s.",
         "It keeps NAT and firewall state alive (Linux forgets idle UDP after 30 s) and the RTT fresh, and shows a dead "
         "path within seconds, for about 1 kb/s.",
         DWCP_SET(transport.keepalive_ms, std::uint32_t)),

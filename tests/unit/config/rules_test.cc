@@ -122,8 +122,8 @@ TEST(rules, transport_numbers_agree) {
   EXPECT_NE(transport("streams_min = 5\n").find("transport.streams_min: streams_min is above streams_initial"), std::string::npos);
   EXPECT_NE(transport("streams_max = 3\n").find("transport.streams_max: streams_max is below"), std::string::npos);
   EXPECT_EQ(transport("streams_min = 2\nstreams_initial = 2\nstreams_max = 2\n"), "");
-  EXPECT_EQ(transport("keepalive_ms = 15000\n"), "");
-  EXPECT_NE(transport("keepalive_ms = 15001\n").find("less than three times keepalive_ms"), std::string::npos);
+  EXPECT_EQ(transport("keepalive_ms = 3000\nsession_timeout_ms = 9000\n"), "");
+  EXPECT_NE(transport("keepalive_ms = 3001\nsession_timeout_ms = 9000\n").find("less than three times keepalive_ms"), std::string::npos);
 }
 
 TEST(rules, a_refused_key_has_no_consequences) {
