@@ -29,7 +29,11 @@ def threads(gateway):
     """Fields of /proc/PID/task/*/status, by thread name."""
     found = {}
     for path in pathlib.Path(f"/proc/{gateway.process.pid}/task").iterdir():
-        fields = dict(line.split(":\t", 1) for line in (path / "status").read_text().splitlines() if ":\t" in line)
+        try:
+            lines = (path / "status").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended: one of a telemetry client
+        fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         found[f"{fields['Name']}-{path.name}"] = fields
     return found
 
@@ -214,8 +218,25 @@ def test_strangers_are_kept_out_by_the_file_and_by_their_credentials(lab):
 def test_sighup_is_a_reload(lab):
     near, _ = gateways(lab)
     near.process.signal(signal.SIGHUP)
-    eventually(lambda: "reload" in log_of(near), "the log tells of it")
+    eventually(lambda: "reload is done" in log_of(near), "the log tells of it")
     near.process.require_alive()
+
+
+def test_a_reload_reads_as_the_user_it_has_become(lab):
+    near, far = gateways(lab, security=f'user = "{USER.pw_name}"')
+    code, output = dwcpctl(lab, near, "reload")
+    expect(code == FAILED and "the credentials in use stay" in output, f"the key is root's: {code}: {output}")
+    keys = list(pathlib.Path(lab.work).rglob("*.key"))
+    for path in keys:
+        os.chown(path, USER.pw_uid, USER.pw_gid)
+        for folder in path.parents:
+            if folder == pathlib.Path(lab.work):
+                break
+            os.chmod(folder, 0o755)
+    code, output = dwcpctl(lab, near, "reload")
+    expect(keys and code == OK and "loaded" in output, f"{keys}: {code}: {output}")
+    expect_stream_crosses(lab, near)
+    expect_clean_end(near, far)
 
 
 def test_a_memif_port_connects_and_moves_data_under_the_filter(lab):
