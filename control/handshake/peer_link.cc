@@ -86,7 +86,7 @@ void PeerLink::on_confirmed(std::uint64_t now_ns, std::uint32_t session, std::ui
     if (epoch > running_.sure_epoch) {
       running_.sure_epoch = epoch;
       epoch_since_ns_ = now_ns;
-      worn_ = false;
+      worn_ = renew_;
     }
     if (epoch == initiator_epoch_) {
       initiator_proven_ = true;
@@ -106,7 +106,7 @@ void PeerLink::on_usage(std::uint64_t now_ns, std::uint32_t session, std::uint64
   if (bytes >= config_.rekey_bytes) worn_ = true;
 }
 
-void PeerLink::renew() noexcept { worn_ = true; }
+void PeerLink::renew() noexcept { worn_ = renew_ = true; }
 
 std::size_t PeerLink::bytes_held() const noexcept {
   return (initiator_ ? initiator_->bytes_held() : 0) + (responder_ ? responder_->bytes_held() : 0);
@@ -125,7 +125,7 @@ void PeerLink::go_down(std::uint64_t now_ns) {
   since_ns_ = now_ns;
   confirmed_ = false;
   confirm_by_ns_ = kNever;
-  worn_ = false;
+  worn_ = renew_ = false;
   next_knock_ns_ = now_ns;
 }
 

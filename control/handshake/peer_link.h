@@ -193,6 +193,7 @@ class PeerLink {
   std::uint64_t epoch_since_ns_ = 0;
   std::uint64_t handshake_ns_ = 0;  // the last was completed
   bool worn_ = false;               // by bytes, or by renew()
+  bool renew_ = false;              // renew() came after the last handshake: its keys, once proven, are worn already
 
   // Handshakes.
   std::unique_ptr<Attempt> initiator_;

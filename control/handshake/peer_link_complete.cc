@@ -51,6 +51,7 @@ bool PeerLink::install(std::uint64_t now_ns, Attempt& attempt, const Agreed& agr
   if (!export_secrets(*attempt.tls(), attempt.initiator(), 0, agreed.epoch, agreed.cipher, secrets)) return false;
   secrets.send_at_once = !attempt.initiator();
   cipher_ = agreed.cipher;
+  renew_ = false;
   if (attempt.initiator()) {
     initiator_proven_ = false;
     initiator_session_ = agreed.session.local_session;

@@ -231,6 +231,26 @@ TEST_F(HandshakeLinkTest, bytes_or_renewal_bring_new_keys_to_the_same_session) {
   EXPECT_EQ(east.link().state(), LinkState::kUp);
 }
 
+// On an idle link the peer's first packet under new keys is seconds away; what is loaded meanwhile is not forgotten.
+TEST_F(HandshakeLinkTest, a_renewal_before_the_last_keys_are_proven_is_kept) {
+  bring_up();
+  const std::uint32_t session = east.link().session();
+  pass(2 * kNsPerSec);
+  east.links->renew(0);
+  pass(10 * kNsPerMs);
+  exchange();
+  ASSERT_EQ(east.epoch, 1U);
+  east.links->renew(0);
+  pass(kNsPerSec);
+  east.links->on_confirmed(now_ns, 0, session, 1);
+  pass(kNsPerSec);
+  exchange();
+  EXPECT_EQ(east.epoch, 2U);
+  east.links->on_confirmed(now_ns, 0, session, 2);
+  pass(10 * kNsPerSec);
+  EXPECT_EQ(east.link().counters().rekeys, 2U) << "once for each";
+}
+
 TEST_F(HandshakeLinkTest, new_keys_that_are_not_taken_into_use_are_a_failure_and_tried_again) {
   bring_up();
   pass(2 * kNsPerSec);
