@@ -12,13 +12,15 @@ ENTRY = "tcp:127.0.0.1:4444"
 EXIT = "tcp:127.0.0.1:4445"
 UDP_PORT = 7717
 EACH = 20
-# What dataplane/wire/packet.h gives: type byte (version 2 above, type below), stream, session, number.
-DATA, HELLO = 0x21, 0x22
+# What dataplane/wire/packet.h gives: type byte (version 3 above, type below), stream, session, number.
+DATA, HANDSHAKE = 0x31, 0x32
 JUNK = {
     "truncated": bytes([DATA, 0, 1]),
     "wrong_version": bytes([0x71]) + bytes(60),
     "wrong_session": bytes([DATA, 0]) + b"\xde\xad\xbe\xef" + bytes(60),
-    "unknown_type": bytes([0x2f]) + bytes(60),
+    "unknown_type": bytes([0x3f]) + bytes(60),
+    "bad_handshake": bytes([HANDSHAKE, 1, 0xff, 0xff]) + bytes(60),
+    "unknown_peer": bytes([HANDSHAKE, 1]) + bytes(34),
 }
 
 
