@@ -18,7 +18,7 @@ _CONFIG = """# SPDX-License-Identifier: Apache-2.0
 schema = 1
 
 [gateway]
-name = "site-{site}"
+name = "{name}"
 
 [port]
 device = "{device}"
@@ -57,13 +57,13 @@ class Gateway:
     """Context manager.  listeners: {name: (listen, service)}; services: {name: connect}; extra: more TOML; ipv6: speak
     IPv6 with the peer instead of IPv4; vlan: the 802.1Q id, 0 for none; vdev, lcores: EAL's --vdev and --lcores;
     credentials: TOML in place of a certificate of the lab's CA; security, control, peer: more lines of these tables;
-    launcher: a command that starts it, such as setpriv."""
+    launcher: a command that starts it, such as setpriv; name: its own, in place of its site's."""
 
     def __init__(self, build, sites, site, work, listeners=(), services=(), extra="",
                  eal=("--no-huge", "-m", MEMORY_MIB), ipv6=False, vlan=0, vdev=None, lcores=_LCORES,
-                 credentials=None, security="", control="", peer="", launcher=()):
+                 credentials=None, security="", control="", peer="", launcher=(), name=None):
         self.site = site
-        self.name = f"site-{site}"
+        self.name = name or f"site-{site}"
         self._build = build
         self.runtime = pathlib.Path(work) / f"run-{site}"
         self.runtime.mkdir(exist_ok=True)
@@ -71,7 +71,7 @@ class Gateway:
         self.config_path = pathlib.Path(work) / f"{self.name}.toml"
         credentials = certified(Pki(build, pathlib.Path(work) / "pki"), self.name) if credentials is None else credentials
         self.config_path.write_text(render(site, sites.mtu, self.runtime, credentials, listeners, services, extra, ipv6, vlan,
-                                           vdev.split(",")[0], security, control, peer))
+                                           vdev.split(",")[0], security, control, peer, self.name))
         argv = [*launcher, build.tool("dwcp-gateway"), "--lcores", lcores, "--no-pci", "--vdev", vdev,
                 *map(str, eal), "--", "--config", self.config_path]
         self.process = Process(f"gateway {self.name}", argv, pathlib.Path(work) / f"gateway-{site}.log",
@@ -145,10 +145,10 @@ def certified(pki, name):
 
 
 def render(site, mtu, runtime, credentials, listeners=(), services=(), extra="", ipv6=False, vlan=0,
-           device="net_af_packet0", security="", control="", peer=""):
+           device="net_af_packet0", security="", control="", peer="", name=None):
     far = other(site)
     addresses = GATEWAY_ADDRESS_V6 if ipv6 else GATEWAY_ADDRESS
-    text = _CONFIG.format(site=site, far=far, mtu=mtu, family="ipv6" if ipv6 else "ipv4", address=addresses[site],
+    text = _CONFIG.format(name=name or f"site-{site}", far=far, mtu=mtu, family="ipv6" if ipv6 else "ipv4", address=addresses[site],
                           prefix=64 if ipv6 else PREFIX_BITS, vlan=vlan, device=device, far_address=addresses[far], runtime=runtime,
                           credentials=credentials, security=security, control=control, peer=peer)
     for name, (listen, service) in dict(listeners).items():
