@@ -26,7 +26,7 @@ name = "site-a"
 [port]
 ipv4 = "10.0.0.1/24"
 
-[security]              # dwcpctl pki init, dwcpctl pki issue site-a
+[security]              # made by dwcpctl pki (docs/OPERATIONS.md)
 certificate = "/etc/dwcp/site-a.crt"
 private_key = "/etc/dwcp/site-a.key"
 ca = "/etc/dwcp/ca.crt"
@@ -49,7 +49,8 @@ connect = "tcp:127.0.0.1:5555"
 ## Several gateways on one machine
 
 A gateway runs under the EAL file prefix `dwcp-NAME`, NAME being `gateway.name`, unless `--file-prefix` is among its EAL
-arguments. Its control socket is `DIR/dpdk/PREFIX/dpdk_telemetry.v2`, where DIR is `control.runtime_dir` or its default.
+arguments. Its control sockets are `dpdk_telemetry.v2` and `dwcp_control.sock` in `DIR/dpdk/PREFIX/`, where DIR is
+`control.runtime_dir` or its default.
 So `dwcpctl --gateway site-a status` finds it, `dpdk-telemetry.py -f dwcp-site-a` too, and where one gateway runs,
 `dwcpctl status` is enough.
 )";
