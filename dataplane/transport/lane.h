@@ -75,11 +75,11 @@ struct LaneConfig {
   }
 };
 
-// What the hello settled.
+// What the handshake settled.
 struct LaneSession {
   std::uint32_t local_session = 0;   // in packets to us
   std::uint32_t remote_session = 0;  // in packets we send
-  bool opens_odd_flows = false;      // our nonce is the greater
+  bool opens_odd_flows = false;      // we initiated
   std::uint32_t peer_datagram_bytes = 65535;  // largest UDP payload the peer takes
   std::uint32_t peer_flows_max = 16;     // flows the peer lets us open
   std::uint32_t peer_streams = 1;        // streams the peer may send on
@@ -261,7 +261,7 @@ class Lane final : private SentSink {
   [[nodiscard]] static std::size_t flow_places(const LaneConfig& config) noexcept {
     return 2 * config.flows_max + kFlowsEnding;
   }
-  // The credit a flow starts with, for the hello.
+  // The credit a flow starts with, for the handshake.
   [[nodiscard]] static std::uint64_t window_initial(const LaneConfig& config) noexcept;
   [[nodiscard]] static std::uint32_t frame_window(const LaneConfig& config) noexcept;
 
@@ -429,7 +429,7 @@ class Lane final : private SentSink {
   std::uint64_t peer_flow_seen_ = 0;     // bit i: peer_flow_highest_ - 2 i was seen
   std::size_t resets_pending_ = 0;
   std::size_t credits_pending_ = 0;
-  NextFlowCredit rx_ahead_;    // granted to the peer's next flow, beyond what the hello grants to any
+  NextFlowCredit rx_ahead_;    // granted to the peer's next flow, beyond what the handshake grants to any
   NextFlowCredit tx_ahead_;    // granted by the peer to ours
   bool ahead_pending_ = false; // rx_ahead_ is to be (re)sent
 

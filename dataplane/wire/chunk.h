@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chunks: what a data packet carries.  Prose twin: docs/WIRE.md §4.  A chunk is a type byte and the fixed fields below;
 // DATA is followed by its bytes, ACK by its ranges.  Unknown types end the packet as malformed: there is no skipping,
-// since both sides speak the version agreed on in the hello.
+// since both sides speak the version agreed on in the handshake.
 //
 // A frame is one encoded block of a flow; a flow is one migration (and shard) on this lane, both directions under one id.
-// The side whose hello nonce is the greater opens odd flow ids, the other even ones; ids are never used twice in a session.
+// The side that initiated the handshake opens odd flow ids, the other even ones; ids are never used twice in a session.
 #pragma once
 
 #include <cstddef>

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "base/assert.h"
 #include "drivers/dpdk/eal.h"
@@ -241,7 +242,10 @@ void Gateway::start_peers() {
   // The ring holds hundreds, and a lane has one session and one change of keys in the making.
   out.start = [this](std::uint16_t lane, const LaneSession& session, const EpochSecrets& secrets) {
     auto keys = keys_of(lane, secrets);
-    if (keys == nullptr) return;
+    if (keys == nullptr) {
+      never_started_.push_back({lane, session.local_session});
+      return;
+    }
     auto start = std::make_unique<LaneStart>(
         LaneStart{.session = session, .streams = net_->make_streams(lane, session), .keys = std::move(keys)});
     const bool pushed = control_rings_.to_net.push({.kind = ControlToNetKind::kStart, .lane = lane, .start = start.get()});
@@ -301,6 +305,11 @@ void Gateway::take_net_messages() {
         break;
     }
   }
+  // A session without keys is one that ended as it began: the handshake is tried again.
+  for (const auto& [lane, session] : std::exchange(never_started_, {})) {
+    peers_->on_started(now_ns, lane, session);
+    peers_->on_lost(now_ns, lane, session);
+  }
   peers_->on_time(now_ns);
   turn_cookie_key();
   watch_links();
@@ -324,7 +333,7 @@ void Gateway::watch_links() {
     }
     if (link.counters().rekeys != seen.rekeys) {
       seen.rekeys = link.counters().rekeys;
-      log_.write(LogLevel::kInfo, "link has new keys", {{"peer", peer}, {"session", link.session()}, {"epoch", link.epoch()}});
+      log_.write(LogLevel::kInfo, "link has new keys", {{"peer", peer}, {"session", link.session()}, {"changes", seen.rekeys}});
     }
     if (link.failure().when_ns == seen.failure_ns) continue;
     seen.failure_ns = link.failure().when_ns;

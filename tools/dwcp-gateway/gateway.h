@@ -95,6 +95,7 @@ class Gateway {
   std::unique_ptr<PeerLinks> peers_;
   std::vector<LinkWatch> watched_;  // by peer
   std::uint64_t distrust_due_ns_ = 0;
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> never_started_;  // lane and session, for want of keys
   NetToControl from_net_;  // here, since it is large and asked for every few milliseconds
   LogLimit rejected_limit_{1, 1};
   std::uint64_t rejected_logged_ = 0;
