@@ -129,6 +129,10 @@ void PeerLink::go_down(std::uint64_t now_ns) {
   next_knock_ns_ = now_ns;
 }
 
+void PeerLink::end(std::uint64_t now_ns) {
+  if (state_ != LinkState::kDown) stop_session(now_ns);
+}
+
 void PeerLink::stop_session(std::uint64_t now_ns) {
   if (starting_ != 0) {
     stop_starting_ = true;

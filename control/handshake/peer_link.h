@@ -121,6 +121,8 @@ class PeerLink {
   void on_lost(std::uint64_t now_ns, std::uint32_t session);
   void on_usage(std::uint64_t now_ns, std::uint32_t session, std::uint64_t bytes);
   void renew() noexcept;
+  // Ends the session, if there is one: its peer is not trusted any more.
+  void end(std::uint64_t now_ns);
 
   [[nodiscard]] LinkState state() const noexcept { return state_; }
   [[nodiscard]] std::uint64_t since_ns() const noexcept { return since_ns_; }

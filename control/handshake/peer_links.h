@@ -35,6 +35,9 @@ class PeerLinks {
   // New keys soon: certificates were loaded anew.  The session runs on.
   void renew(std::uint16_t lane) noexcept { at(lane).renew(); }
 
+  // Ends the session with the peer, if there is one.
+  void end(std::uint64_t now_ns, std::uint16_t lane) { at(lane).end(now_ns); }
+
   [[nodiscard]] const PeerLink& link(std::uint16_t lane) const { return *links_[lane]; }
   [[nodiscard]] std::size_t size() const noexcept { return links_.size(); }
 

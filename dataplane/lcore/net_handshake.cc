@@ -29,28 +29,33 @@ void NetRole::take_handshake(std::uint64_t now_ns, const inet::Datagram& datagra
   switch (static_cast<wire::HandshakeKind>(header.kind)) {
     case wire::HandshakeKind::kAsk:
       if (header.length != 0) return drop(wire::DropReason::kBadHandshake);
-      return answer_with_cookie(index, header);
+      return answer_with_cookie(now_ns, index, header);
     case wire::HandshakeKind::kInitiator:
       if (header.attempt == 0) return drop(wire::DropReason::kBadHandshake);
       if (!cookies_.check(cookie_subject(index), header.cookie)) {
         drop(wire::DropReason::kBadCookie);  // perhaps one of an old key
-        return answer_with_cookie(index, header);
+        return answer_with_cookie(now_ns, index, header);
       }
-      return give_handshake(index, bytes);
+      return give_handshake(now_ns, index, bytes);
     case wire::HandshakeKind::kCookie:
     case wire::HandshakeKind::kResponder:
       if (header.attempt == 0 || header.attempt != link.attempt) return drop(wire::DropReason::kBadHandshake);
-      return give_handshake(index, bytes);
+      return give_handshake(now_ns, index, bytes);
     case wire::HandshakeKind::kKnock:
       if (header.length != 0) return drop(wire::DropReason::kBadHandshake);
       if (now_ns < link.knock_due_ns) return drop(wire::DropReason::kTooMany);
       link.knock_due_ns = now_ns + kKnockSpacingNs;
-      return give_handshake(index, bytes);
+      return give_handshake(now_ns, index, bytes);
   }
   drop(wire::DropReason::kBadHandshake);
 }
 
-void NetRole::give_handshake(std::uint16_t index, std::span<const std::uint8_t> packet) noexcept {
+// Those of one peer must neither keep control from the others nor fill the ring.
+void NetRole::give_handshake(std::uint64_t now_ns, std::uint16_t index, std::span<const std::uint8_t> packet) noexcept {
+  if (!links_[index]->handshakes.admit(now_ns)) {
+    ++drops_[static_cast<std::size_t>(wire::DropReason::kTooMany)];
+    return;
+  }
   if (control_.to_control.size() >= ControlNetRings::kHandshakesMax) {
     ++control_full_;  // its sender repeats it
     ++drops_[static_cast<std::size_t>(wire::DropReason::kTooMany)];
@@ -70,8 +75,12 @@ std::array<std::uint8_t, CookieJar::kSubjectBytes> NetRole::cookie_subject(std::
   return subject;
 }
 
-void NetRole::answer_with_cookie(std::uint16_t index, const wire::HandshakeHeader& asked) noexcept {
+void NetRole::answer_with_cookie(std::uint64_t now_ns, std::uint16_t index, const wire::HandshakeHeader& asked) noexcept {
   if (!cookies_.ready()) return;  // control has not given a key yet
+  if (!links_[index]->cookies.admit(now_ns)) {
+    ++drops_[static_cast<std::size_t>(wire::DropReason::kTooMany)];
+    return;
+  }
   wire::HandshakeHeader answer{};
   answer.type = wire::type_byte(wire::PacketType::kHandshake);
   answer.kind = static_cast<std::uint8_t>(wire::HandshakeKind::kCookie);

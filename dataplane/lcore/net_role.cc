@@ -79,6 +79,11 @@ std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
   ControlToNet& message = from_control_;
   std::size_t taken = 0;
   for (; taken < 8 && control_.to_net.pop(message); ++taken) {
+    if (message.kind == ControlToNetKind::kCookieKey) {
+      cookies_.set_key(static_cast<std::uint8_t>(message.session), message.cookie_key);
+      explicit_bzero(message.cookie_key.data(), message.cookie_key.size());
+      continue;  // of no lane: there may be none
+    }
     Link& link = *links_[message.lane];
     switch (message.kind) {
       case ControlToNetKind::kHandshake:
@@ -110,9 +115,7 @@ std::size_t NetRole::take_control(std::uint64_t now_ns) noexcept {
         stop_session(now_ns, message.lane);
         break;
       case ControlToNetKind::kCookieKey:
-        cookies_.set_key(static_cast<std::uint8_t>(message.session), message.cookie_key);
-        explicit_bzero(message.cookie_key.data(), message.cookie_key.size());
-        break;
+        break;  // above
     }
   }
   for (std::uint16_t i = 0; i < links_.size(); ++i) {

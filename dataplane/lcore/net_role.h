@@ -23,6 +23,7 @@
 #include "dataplane/inet/host.h"
 #include "dataplane/inet/parse.h"
 #include "dataplane/lcore/net_report.h"
+#include "dataplane/lcore/rate_limit.h"
 #include "dataplane/lcore/role.h"
 #include "dataplane/rings/control_message.h"
 #include "dataplane/rings/frame_message.h"
@@ -84,6 +85,9 @@ class NetRole final : public Role {
     LinkKeys keys;
     std::uint64_t attempt = 0;        // of ours as initiator: the newest that control has sent a packet of
     std::uint64_t knock_due_ns = 0;   // knocks before then are too many
+    RateLimit handshakes{kNsPerSec / 200, 64};  // packets for control: an attempt takes about ten
+    // One a packet that came, so an address that is forged as the peer's is sent no more; and not so many that they cost data.
+    RateLimit cookies{kNsPerSec / 20'000, 256};
     std::vector<inet::UdpTemplate> headers;  // by stream
     std::array<std::uint8_t, wire::kStreamsMax> paths{};  // the path each header is made for
     MacAddress next_hop{};
@@ -117,8 +121,8 @@ class NetRole final : public Role {
 
   // net_handshake.cc
   void take_handshake(std::uint64_t now_ns, const inet::Datagram& datagram) noexcept;
-  void give_handshake(std::uint16_t index, std::span<const std::uint8_t> packet) noexcept;
-  void answer_with_cookie(std::uint16_t index, const wire::HandshakeHeader& asked) noexcept;
+  void give_handshake(std::uint64_t now_ns, std::uint16_t index, std::span<const std::uint8_t> packet) noexcept;
+  void answer_with_cookie(std::uint64_t now_ns, std::uint16_t index, const wire::HandshakeHeader& asked) noexcept;
   [[nodiscard]] std::array<std::uint8_t, CookieJar::kSubjectBytes> cookie_subject(std::uint16_t index) const noexcept;
   void send_handshake(std::uint16_t index, std::span<const std::uint8_t> packet) noexcept;
 

@@ -84,12 +84,13 @@ static_assert(sizeof(ControlToNet) % 4 == 0 && sizeof(NetToControl) % 4 == 0);
 inline void dispose(const ControlToNet& message) noexcept { delete message.start, delete message.keys; }
 inline void dispose(const NetToControl& message) noexcept { delete message.start, delete message.keys; }
 
-// Handshake packets leave room for what must not be lost: a lane has at most two other messages under way in each direction,
-// beside kConfirmed and kKeys, which wait at their sender for room below kOthersMax.
+// Handshake packets leave room for what must not be lost: a lane has at most three other messages under way in each direction
+// (the end of a session, the start of the next, and its end), beside kConfirmed and kKeys, which wait at their sender for room
+// below kOthersMax.
 struct ControlNetRings {
-  static constexpr std::size_t kMessages = 255;
-  static constexpr std::size_t kOthersMax = kMessages - 2 * kLanesMax;
-  static constexpr std::size_t kHandshakesMax = kOthersMax - 16;
+  static constexpr std::size_t kMessages = 511;
+  static constexpr std::size_t kOthersMax = kMessages - 3 * kLanesMax;
+  static constexpr std::size_t kHandshakesMax = 111;  // what control works off in a few milliseconds
   SpscRing<ControlToNet> to_net{kMessages};
   SpscRing<NetToControl> to_control{kMessages};
 };

@@ -106,6 +106,17 @@ def test_root_without_a_user_loses_its_capabilities_and_is_warned(lab):
     expect_clean_end(near, far)
 
 
+def test_who_asks_and_goes_ends_nothing(lab):
+    near, _ = gateways(lab)
+    path = near.runtime / "dpdk" / f"dwcp-{near.name}" / "dwcp_control.sock"
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.connect(str(path))
+            asker.sendall(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n' * 50)
+    near.process.require_alive()
+    expect(near.query("/dwcp/status")["ready"] == 1, "it answers as before")
+
+
 def test_without_seccomp(lab):
     near, _ = gateways(lab, security="seccomp = false")
     expect(all(fields["Seccomp"] == "0" and fields["NoNewPrivs"] == "1" for fields in threads(near).values()), threads(near))

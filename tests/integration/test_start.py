@@ -3,9 +3,11 @@
 import os
 import pathlib
 import signal
+import time
 
 from lab.gateway import certified, render
 from lab.pki import Pki
+from lab.process import Process
 from labtest import Skip, expect
 
 EAL = ("--no-huge", "-m", "256", "--no-pci", "--lcores", "0@(0-1),1@(0-1)", "--vdev", "net_null0")
@@ -43,6 +45,18 @@ def test_bad_unit(lab):
 
 def test_bad_syntax(lab):
     expect_one_line(lab, good(lab) + "\n[transport\n")
+
+
+def test_no_peer_at_all(lab):
+    text = good(lab).replace("net_af_packet0", "net_null0")
+    text = text[:text.index("[[peer]]")]
+    path = write(lab, text)
+    argv = [lab.build.tool("dwcp-gateway"), *EAL, "--", "--config", path]
+    with Process("gateway without peers", argv, pathlib.Path(lab.work) / "alone.log") as process:
+        process.wait_until(lambda: "gateway is up" in process.log_tail(40), 20, "its start")
+        time.sleep(0.5)
+        process.require_alive()
+        expect(process.stop() == 0, process.log_tail())
 
 
 def test_missing_file(lab):

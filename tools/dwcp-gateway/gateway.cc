@@ -283,7 +283,8 @@ void Gateway::turn_cookie_key() {
 void Gateway::take_net_messages() {
   const std::uint64_t now_ns = Loop::now_ns();
   NetToControl& message = from_net_;
-  while (control_rings_.to_control.pop(message)) {
+  // No more than there can be at once, so that who floods the ring does not keep this thread from all else.
+  for (std::size_t taken = 0; taken < ControlNetRings::kMessages && control_rings_.to_control.pop(message); ++taken) {
     switch (message.kind) {
       case NetToControlKind::kHandshake:
         peers_->on_packet(now_ns, message.lane, message.packet.span());
@@ -358,7 +359,7 @@ std::vector<std::string> Gateway::distrust_peers() {
     log_.write(LogLevel::kError, "ending a link: its peer is not trusted any more",
                {{"peer", config_.peers[lane].name}, {"reason", why}});
     ended.push_back("the link to " + config_.peers[lane].name + " is ended: " + why);
-    (void)control_rings_.to_net.push({.kind = ControlToNetKind::kStop, .reason = EndReason::kPeerDown, .lane = lane});
+    peers_->end(Loop::now_ns(), lane);
   }
   return ended;
 }

@@ -2,6 +2,8 @@
 // dwcp-gateway [EAL arguments] -- --config FILE [--check]
 //
 // Exit status: 0 stopped by a signal or --check passed; 1 could not start; 2 wrong arguments or configuration.
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -40,6 +42,11 @@ std::string floating_lcores(const Config& config) {
 }
 
 int run(int argc, char** argv, const Config& config) {
+  // Whoever asks and goes before the answer must not end a gateway: libuv and DPDK's telemetry write plainly.
+  signal(SIGPIPE, SIG_IGN);
+  // Keys are read before confine() forbids the rest.
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
   auto log = Log::open(config.log);
   if (!log) return fail(1, log.error().to_string());
   const auto accounts = find_accounts(config);

@@ -374,8 +374,8 @@ TEST_F(FloodTest, handshakes_do_not_fill_the_ring_to_control) {
     attacker.send(bytes());
     attacker.step();
   }
-  EXPECT_GE(west.control.to_control.size(), ControlNetRings::kHandshakesMax);
-  EXPECT_LE(west.control.to_control.size(), ControlNetRings::kOthersMax);
+  EXPECT_GE(west.control.to_control.size(), 64U);  // a burst, and then the even rate of one peer
+  EXPECT_LT(west.control.to_control.size(), ControlNetRings::kHandshakesMax);
   world_.network.advance_to(world_.now_ns() + 3 * kNsPerSec);
   for (int i = 0; i < 10; ++i) attacker.step();  // session lost: said to control
   west.control_runs = true;
