@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <cstring>
 #include <mutex>
-#include <optional>
 
 #include "base/assert.h"
+#include "control/parse_id.h"
 #include "control/snapshot_fields.h"
 
 namespace dwcp {
@@ -74,15 +73,6 @@ int answer_fields(const Fields& fields, rte_tel_data* data) {
   DictWriter dict(data);
   visit_fields(fields, dict);
   return dict.result();
-}
-
-std::optional<std::uint64_t> parse_id(const char* params) noexcept {
-  if (params == nullptr) return std::nullopt;
-  std::uint64_t id = 0;
-  const char* end = params + std::strlen(params);
-  const auto [stop, error] = std::from_chars(params, end, id);
-  if (error != std::errc{} || stop != end) return std::nullopt;
-  return id;
 }
 
 using Answer = int (*)(const Snapshot&, const char* params, rte_tel_data*);

@@ -14,6 +14,8 @@ namespace dwcp {
 namespace {
 
 constexpr std::size_t kNameTextMax = 200;
+// Past by any clock, and far enough from the least number that a clock can be taken from it.
+constexpr std::int64_t kUnreadableUnixS = std::numeric_limits<std::int64_t>::min() / 2;
 
 struct GeneralNamesFree {
   void operator()(GENERAL_NAMES* names) const noexcept { GENERAL_NAMES_free(names); }
@@ -123,7 +125,7 @@ std::string fingerprint_text(const X509* certificate) {
 
 std::int64_t unix_s(const ASN1_TIME* time) {
   std::tm parts{};
-  if (!time || ASN1_TIME_to_tm(time, &parts) != 1) return std::numeric_limits<std::int64_t>::min();
+  if (!time || ASN1_TIME_to_tm(time, &parts) != 1) return kUnreadableUnixS;
   return timegm(&parts);
 }
 

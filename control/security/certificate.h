@@ -35,7 +35,7 @@ inline constexpr std::int64_t kDayS = 86400;
 
 [[nodiscard]] std::int64_t not_before_unix_s(const X509* certificate);
 [[nodiscard]] std::int64_t not_after_unix_s(const X509* certificate);
-[[nodiscard]] std::int64_t unix_s(const ASN1_TIME* time);  // INT64_MIN when it is no time
+[[nodiscard]] std::int64_t unix_s(const ASN1_TIME* time);  // long past when it is no time
 // "2026-11-24 16:33:21 UTC"
 [[nodiscard]] std::string date_text(std::int64_t unix_s);
 // Rounded down; negative once over.

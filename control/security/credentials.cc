@@ -256,6 +256,7 @@ expected<std::shared_ptr<const Credentials>, std::vector<std::string>> Credentia
   auto credentials = std::make_shared<Credentials>();
   Loader loader(files, now_unix_s);
   loader.load(*credentials);
+  ERR_clear_error();  // a certificate that is not a CA leaves its reason behind
   auto faults = loader.take_faults();
   if (!faults.empty()) return unexpected<std::vector<std::string>>(std::move(faults));
   return credentials;
