@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "dataplane/inet/datagram_header.h"
 
@@ -115,6 +116,7 @@ void FrameAttacker::drain() {
         break;
       case NetToCodecKind::kFlowArrived:
         flow.arrived = true;
+        flow.granted_nothing = grants_nothing;
         flow.ref = message.flow;
         break;
       case NetToCodecKind::kOpenRefused:
@@ -125,6 +127,10 @@ void FrameAttacker::drain() {
         Bytes& frame = flow.frames[raw(message.seq)];
         frame.resize(message.body->bytes);
         message.body->read(0, frame);
+        if (flow.granted_nothing) {
+          flow.kept.push_back(message.rx_slot);
+          break;
+        }
         EXPECT_TRUE(world_.east().codec_rings.to_net.push(
             {.flow = message.flow, .rx_slot = message.rx_slot, .kind = CodecToNetKind::kConsume}));
         break;
@@ -135,6 +141,10 @@ void FrameAttacker::drain() {
         break;
       case NetToCodecKind::kFlowReset:
         flow.reset = message.reason;
+        for (const std::uint32_t slot : std::exchange(flow.kept, {})) {
+          EXPECT_TRUE(world_.east().codec_rings.to_net.push(
+              {.flow = message.flow, .rx_slot = slot, .kind = CodecToNetKind::kConsume}));
+        }
         break;
     }
   }

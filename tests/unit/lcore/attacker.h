@@ -35,6 +35,8 @@ class FrameAttacker {
     std::vector<Bytes> frames;  // by number
     EndReason reset = EndReason::kNone;
     bool arrived = false;  // the victim's own
+    bool granted_nothing = false;
+    std::vector<std::uint32_t> kept;  // rx slots not given back
     FlowRef ref{};
   };
 
@@ -45,6 +47,8 @@ class FrameAttacker {
   bool run(const std::function<bool()>& done, std::uint64_t limit_ns = 5 * kNsPerSec);
 
   std::map<std::uint32_t, Heard> heard;
+  // While true, nothing is consumed of flows that arrive, so they are granted no more credit than they began with.
+  bool grants_nothing = false;
 
  private:
   void drain();

@@ -208,6 +208,51 @@ TEST_F(HostileTest, a_peer_that_never_gives_its_verdict_leaves_it_draining) {
   ASSERT_TRUE(attacker_.run([&] { return world_.west().home(); })) << world_.west().not_home();
 }
 
+// It takes what it granted at first, and grants no more: that migration waits, holding what it held, until its hypervisor has
+// had enough; others do not notice.
+TEST_F(HostileTest, a_peer_that_grants_no_credit_stalls_one_migration_and_no_more) {
+  Site& west = world_.west();
+  Rng noise(7);
+  Bytes says(32U << 20);
+  for (auto& byte : says) byte = static_cast<std::uint8_t>(noise.next());
+  attacker_.grants_nothing = true;
+  const auto stalled = west.edge.open(0, 0, {.says = says});
+  ASSERT_TRUE(attacker_.run([&] { return !attacker_.heard.empty() && attacker_.heard.begin()->second.frames.size() > 8; }));
+  (void)attacker_.run([] { return false; }, 3 * kNsPerSec);
+  attacker_.grants_nothing = false;
+  const std::size_t said = stalled->said;
+  const std::uint64_t backlog = west.slot(*stalled).backlog_bytes.get();
+  const std::size_t blocks = stalled->blocks_out;
+  EXPECT_LT(said, says.size() / 2) << "what was not sent stays with the hypervisor";
+  EXPECT_GT(backlog, 0U);
+
+  // The peer's migration to us, and another of ours.
+  encoder_.reset();
+  const std::uint32_t theirs = attacker_.open();
+  const Bytes raw = payload(1, 100'000);
+  attacker_.send(theirs, open_);
+  attacker_.send(theirs, block_frame(encoder_, raw));
+  attacker_.send(theirs, eof_frame(raw.size(), encoder_.digest()));
+  ASSERT_TRUE(attacker_.run([&] { return !west.edge.accepted.empty() && west.edge.accepted.front()->over; }));
+  EXPECT_EQ(west.edge.accepted.front()->heard, raw);
+  attacker_.send(theirs, verdict_frame(1, 0, BlockEncoder({.zstd_level_max = 1}).digest()));
+  const auto ours = west.edge.open(0, 0, {.says = payload(8, 3'000'000)});
+  ASSERT_TRUE(attacker_.run([&] {
+    const Bytes& last = attacker_.heard.rbegin()->second.frames.empty() ? Bytes{} : attacker_.heard.rbegin()->second.frames.back();
+    return ours->eof_said && !last.empty() && last[0] == static_cast<std::uint8_t>(wire::FrameKind::kEof);
+  }));
+
+  (void)attacker_.run([] { return false; }, 10 * kNsPerSec);
+  EXPECT_EQ(stalled->said, said);
+  EXPECT_EQ(west.slot(*stalled).backlog_bytes.get(), backlog) << "memory stays flat";
+  EXPECT_EQ(stalled->blocks_out, blocks);
+  EXPECT_FALSE(stalled->over);
+  for (const auto& connection : {stalled, ours}) connection->script.abort_after = 0;
+  ASSERT_TRUE(attacker_.run([&] { return stalled->over && ours->over && west.home(); })) << west.not_home();
+  EXPECT_EQ(west.end_reason(*stalled), EndReason::kHypervisorReset);
+  EXPECT_TRUE(west.up());
+}
+
 // Stops and pauses out of place, from the side that sends the stream.
 TEST_F(HostileTest, stop_and_pause_frames) {
   encoder_.reset();
@@ -415,6 +460,39 @@ TEST_F(FloodTest, what_has_no_cookie_stays_outside) {
   }
   // The lane's own pings and acknowledgements are among what was sent.
   EXPECT_LE(world_.ports[0]->counters().tx_bytes - sent_before, came + 20'000);
+}
+
+// Twenty asks in 100 us are 200 000 a second: most stay without an answer, and one that comes later has one.
+TEST_F(FloodTest, asks_are_answered_at_a_bounded_rate) {
+  Site& west = world_.west();
+  PacketAttacker attacker(world_);
+  wire::HandshakeHeader ask{};
+  ask.type = wire::type_byte(wire::PacketType::kHandshake);
+  ask.kind = static_cast<std::uint8_t>(wire::HandshakeKind::kAsk);
+  ask.attempt = 1U;
+  const auto bytes = std::span(reinterpret_cast<const std::uint8_t*>(&ask), sizeof(ask));
+  const std::uint64_t sent_before = world_.ports[0]->counters().tx_packets;
+  const std::uint64_t begun_ns = world_.now_ns();
+  std::uint64_t asked = 0;
+  for (int i = 0; i < 200; ++i) {
+    for (int j = 0; j < 20; ++j, ++asked) attacker.send(bytes);
+    attacker.step();
+  }
+  const std::uint64_t answered = world_.ports[0]->counters().tx_packets - sent_before;
+  const std::uint64_t span_us = (world_.now_ns() - begun_ns) / kNsPerUs;
+  EXPECT_LE(answered, span_us / 50 + 64 + 50) << "20 000/s, a burst, and what the lane says by itself";
+  EXPECT_GE(answered, span_us / 100);
+  EXPECT_LT(answered, asked / 2);
+  for (int i = 0; i < 100; ++i) attacker.step();
+  (void)attacker.cookie_heard();
+  attacker.send(bytes);
+  std::optional<wire::Cookie> cookie;
+  for (int i = 0; i < 200 && !cookie; ++i) {
+    attacker.step();
+    cookie = attacker.cookie_heard();
+  }
+  EXPECT_TRUE(cookie);
+  EXPECT_TRUE(west.up());
 }
 
 // Anything at all in a packet with a right seal.
