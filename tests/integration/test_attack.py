@@ -6,12 +6,11 @@ import contextlib
 import pathlib
 import random
 import socket
-import struct
 import time
 
 from lab.capture import Capture
-from lab.forge import (COOKIE, DATA, HANDSHAKE, HANDSHAKE_HEADER_BYTES, HEADER_BYTES, INITIATOR, KINDS, KNOCK, RESPONDER,
-                       TAG_BYTES, Flood, Forger, handshake, of_type, payload_of, play, read_pcap)
+from lab.forge import (COOKIE, DATA, HANDSHAKE, HEADER_BYTES, INITIATOR, KINDS, KNOCK, RESPONDER, TAG_BYTES, Flood, Forger,
+                       handshake, hello, of_type, payload_of, play, read_pcap)
 from lab.link import LinkSpec
 from lab.sites import GATEWAY_ADDRESS, WAN_INTERFACE, port
 from labtest import eventually, expect
@@ -90,13 +89,6 @@ def expect_alive(lab, *gateways):
         pass
     for gateway in gateways:
         gateway.process.require_alive()
-
-
-def rss_bytes(gateway):
-    for line in pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("it is gone")
 
 
 def test_a_recorded_session_is_played_back(lab):
@@ -201,11 +193,11 @@ def test_a_stream_outlives_every_kind_of_flood(lab):
     before, link = drops(lab, far), standing(far)
     with Transfer(lab, 60) as transfer:
         eventually(lambda: transfer.received() > 4 << 20, "it runs")
-        rss = rss_bytes(far)
+        rss = far.process.rss_bytes()
         with Flood(lab.build, lab.sites, lab.work, mixed, rate=50_000) as flood:
             time.sleep(2)
             expect(transfer.received() < 60 << 20, "the flood ended before it did")
-        grown = rss_bytes(far) - rss
+        grown = far.process.rss_bytes() - rss
     expect(grown < RSS_GROWTH_MAX, f"memory stays flat: {grown} bytes more")
     more = eventually(lambda: drops(lab, far) - before, "junk is counted")
     for reason in set(KINDS.values()) - {None}:
@@ -216,15 +208,6 @@ def test_a_stream_outlives_every_kind_of_flood(lab):
         expect(now[name] == link[name], f"{name}: {now}")
     expect(far.wait_migration_end()["digest_verified"] == "match", far.migrations())
     expect(peer(far)["forgeries"] > 1000, peer(far))
-
-
-def hello(sent):
-    """(cookie, data) of the packets a's ClientHello came in."""
-    first = [payload for frame in of_type(sent, HANDSHAKE) if (payload := payload_of(frame))[1] == INITIATOR and
-             payload[16:20] == bytes(4)]
-    expect(first and first[0][12:16] == bytes(4), "the first words of a handshake are in the capture")
-    parts = {struct.unpack("!I", payload[12:16])[0]: payload[HANDSHAKE_HEADER_BYTES:] for payload in first}
-    return first[0][20:36], [(offset, parts[offset]) for offset in sorted(parts)]
 
 
 def tx_bytes(lab):
@@ -256,9 +239,9 @@ def test_handshake_floods_take_no_memory_and_give_no_amplification(lab):
     dice.shuffle(held)
     with Flood(lab.build, lab.sites, lab.work, cheap + held, rate=20_000) as flood:
         time.sleep(2)
-        rss = rss_bytes(far)
+        rss = far.process.rss_bytes()
         time.sleep(8)
-        grown = rss_bytes(far) - rss
+        grown = far.process.rss_bytes() - rss
     expect(grown < RSS_GROWTH_MAX, f"memory stays flat: {grown} bytes more after {flood.sent}")
     expect(peer(far)["handshakes_failed"] > 20, f"it was worked on: {peer(far)}")
     now = standing(far)

@@ -15,7 +15,9 @@ import json
 import pathlib
 import random
 import struct
+import time
 
+from lab import LabError
 from lab.process import Process
 from lab.sites import port
 
@@ -58,6 +60,16 @@ def of_type(frames, kind):
 
 def handshake(kind, attempt, cookie=bytes(16), data=b"", offset=0, ack=0):
     return struct.pack("!BBHQII", HANDSHAKE, kind, len(data), attempt, offset, ack) + cookie + data
+
+
+def hello(frames):
+    """The cookie and the parts (offset, data) of the ClientHello that begins the handshake in a capture."""
+    first = [payload for frame in of_type(frames, HANDSHAKE)
+             if (payload := payload_of(frame))[1] == INITIATOR and payload[16:20] == bytes(4)]
+    parts = {struct.unpack("!I", payload[12:16])[0]: payload[HANDSHAKE_HEADER_BYTES:] for payload in first}
+    if 0 not in parts:
+        raise LabError("no handshake begins in the capture")
+    return first[0][20:36], sorted(parts.items())
 
 
 def _sum(data):
@@ -138,6 +150,11 @@ class Flood(contextlib.AbstractContextManager):
     def __exit__(self, *_):
         self.stop()
 
+    def sleep(self, seconds):
+        """While it goes on."""
+        time.sleep(seconds)
+        self._process.require_alive()
+
     def finish(self, within_s=30):
         """Of one with a limit."""
         self._process.wait(within_s)
@@ -154,4 +171,5 @@ def play(build, sites, work, frames, rate=20_000):
     """Each of them once, in order."""
     if frames:
         with Flood(build, sites, work, frames, rate, len(frames)) as flood:
-            assert flood.finish()["packets"] == len(frames), f"{flood.sent} of {len(frames)}"
+            if flood.finish()["packets"] != len(frames):
+                raise LabError(f"only {flood.sent} of {len(frames)} went")

@@ -113,6 +113,12 @@ class Process:
         self._read_proc()
         return self._cpu_s
 
+    def rss_bytes(self):
+        """Resident now, hugepages left out."""
+        self.require_alive()
+        fields = pathlib.Path(f"/proc/{self.pid}/status").read_text().split("VmRSS:", 1)[1]
+        return int(fields.split()[0]) * 1024
+
     def _read_proc(self):
         if self._child.returncode is not None:
             return
