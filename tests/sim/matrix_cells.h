@@ -26,6 +26,7 @@ struct Cell {
   double p90_min;        // asserted: what nine intervals of ten reach
   double queue_max = 1;  // asserted, of the mean, BDP
   double extra_max = 0.01;
+  std::uint32_t seeds = 1;  // the figures are medians over runs from so many
   Tier tier = Tier::kAll;
 
   // The rate while it is measured.
@@ -43,7 +44,7 @@ struct CellTimes {
 
 [[nodiscard]] CellTimes matrix_times(const Cell& cell);
 
-[[nodiscard]] PairSetup matrix_setup(const Cell& cell, const CellTimes& times);
+[[nodiscard]] PairSetup matrix_setup(const Cell& cell, const CellTimes& times, std::uint64_t seed);
 
 inline constexpr std::uint32_t kMatrixFlows = 2;
 
