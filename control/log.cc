@@ -194,14 +194,13 @@ std::uint64_t Log::dropped() const noexcept {
 }
 
 LogLimit::LogLimit(std::uint32_t per_second, std::uint32_t burst) noexcept
-    : interval_ns_(kNsPerSec / std::max(per_second, 1U)), burst_ns_((std::max(burst, 1U) - 1) * interval_ns_) {}
+    : limit_(kNsPerSec / std::max(per_second, 1U), std::max(burst, 1U)) {}
 
 std::optional<std::uint64_t> LogLimit::admit(std::uint64_t now_ns) noexcept {
-  if (next_ns_ > now_ns + burst_ns_) {
+  if (!limit_.admit(now_ns)) {
     ++skipped_;
     return std::nullopt;
   }
-  next_ns_ = std::max(next_ns_, now_ns) + interval_ns_;
   return std::exchange(skipped_, 0);
 }
 

@@ -21,6 +21,7 @@
 #include <type_traits>
 
 #include "base/expected.h"
+#include "base/rate_limit.h"
 #include "config/config.h"
 #include "control/error.h"
 
@@ -81,9 +82,7 @@ class LogLimit {
   [[nodiscard]] std::optional<std::uint64_t> admit(std::uint64_t now_ns) noexcept;
 
  private:
-  std::uint64_t interval_ns_;  // between two lines in the long run
-  std::uint64_t burst_ns_;     // how far ahead of that the lines may run
-  std::uint64_t next_ns_ = 0;  // when the next line is due (virtual scheduling, as in the GCRA)
+  RateLimit limit_;
   std::uint64_t skipped_ = 0;
 };
 

@@ -2,29 +2,22 @@
 #include "control/security/pem_file.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace dwcp {
 namespace {
 
-std::string user_text() {
-  const uid_t uid = geteuid();
-  passwd entry{};
-  passwd* found = nullptr;
-  char buffer[2048];
-  if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found) return found->pw_name;
-  return std::to_string(uid);
-}
-
 std::string unreadable(const std::string& path, int error) {
-  std::string text = path + ": user " + user_text() + " can not read it (" + std::strerror(error) + "); ";
+  // By number: a name service may not be asked once the gateway has given up its rights.
+  std::string text = path + ": uid " + std::to_string(geteuid()) + " can not read it (" + std::strerror(error) + "); ";
   if (error == ENOENT) return text + "put it there or correct the path";
   if (error == EACCES || error == EPERM) return text + "give that user the right to read it and to enter its folders";
   return text + "correct the path";
@@ -57,13 +50,6 @@ expected<std::vector<Ptr>, std::string> all_in(const PemFile& file, const char* 
   }
   ERR_clear_error();
   return found;
-}
-
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 }  // namespace
@@ -146,17 +132,16 @@ expected<Psk, std::string> psk_in(const PemFile& file) {
     return unexpected<std::string>(file.path + ": " + what +
                                    "; a pre-shared key is 64 hexadecimal digits: make one with `dwcpctl pki psk`");
   };
-  for (const char c : text) {
-    if (digit_of(c) < 0) return fault("holds something else than hexadecimal digits");
+  if (text.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) {
+    return fault("holds something else than hexadecimal digits");
   }
   if (text.size() != 2 * kPskBytes) return fault("holds " + std::to_string(text.size()) + " digits");
+  SecretText digits(text.size());  // ends where OpenSSL looks for the end
+  std::copy(text.begin(), text.end(), digits.data());
   Psk psk;
-  unsigned any = 0;
-  for (std::size_t i = 0; i < kPskBytes; ++i) {
-    psk.bytes[i] = static_cast<unsigned char>(digit_of(text[2 * i]) * 16 + digit_of(text[2 * i + 1]));
-    any |= psk.bytes[i];
-  }
-  if (any == 0) return fault("holds nothing but zeros");
+  std::size_t bytes = 0;
+  if (OPENSSL_hexstr2buf_ex(psk.bytes, kPskBytes, &bytes, digits.text().c_str(), '\0') != 1) return fault(openssl_reason());
+  if (std::all_of(std::begin(psk.bytes), std::end(psk.bytes), [](unsigned char byte) { return byte == 0; })) return fault("holds nothing but zeros");
   return psk;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam to authenticated encryption: a key of one direction and epoch, used in bursts.  Behind it is rte_cryptodev
-// (cryptodev.h); tests of what lies above it use a fake.
+// (cryptodev_provider.h); tests of what lies above it use a fake.
 //
 // Keys are made and destroyed by the control thread, and used by one net lcore in between.
 #pragma once
@@ -19,7 +19,7 @@
 namespace dwcp {
 
 inline constexpr std::size_t kNonceBytes = 12;
-inline constexpr std::size_t kTagBytes = 16;
+inline constexpr std::size_t kTagBytes = wire::kSealBytes;
 inline constexpr std::size_t kCipherKeyBytesMax = 32;
 using Nonce = std::array<std::uint8_t, kNonceBytes>;
 

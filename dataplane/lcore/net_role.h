@@ -17,13 +17,13 @@
 #include <span>
 #include <vector>
 
+#include "base/rate_limit.h"
 #include "dataplane/crypto/cookie_jar.h"
 #include "dataplane/crypto/link_keys.h"
 #include "dataplane/inet/datagram_header.h"
 #include "dataplane/inet/host.h"
 #include "dataplane/inet/parse.h"
 #include "dataplane/lcore/net_report.h"
-#include "dataplane/lcore/rate_limit.h"
 #include "dataplane/lcore/role.h"
 #include "dataplane/rings/control_message.h"
 #include "dataplane/rings/frame_message.h"

@@ -19,6 +19,7 @@ namespace {
 constexpr std::uint64_t kControlPollMs = 5;
 constexpr std::uint64_t kSnapshotMs = 100;
 constexpr std::uint64_t kDistrustNs = 60 * kNsPerSec;
+constexpr std::uint64_t kFailureAgainNs = 60 * kNsPerSec;
 constexpr std::uint64_t kRefusedCallsMs = 10'000;
 // Blocks one migration may hold at each side of the codec: what they hold hides from the hypervisor.
 constexpr std::size_t kBlocksPerMigration = 8;
@@ -339,10 +340,11 @@ void Gateway::watch_links() {
     if (link.failure().when_ns == seen.failure_ns) continue;
     seen.failure_ns = link.failure().when_ns;
     // The same again and again is one line a minute.
-    const bool news = link.failure().text != seen.failure;
-    seen.failure = link.failure().text;
-    if (!news) continue;
-    if (auto skipped = seen.limit.admit(Loop::now_ns())) {
+    const std::uint64_t now_ns = Loop::now_ns();
+    if (link.failure().text == seen.failure && now_ns < seen.failure_logged_ns + kFailureAgainNs) continue;
+    if (auto skipped = seen.limit.admit(now_ns)) {
+      seen.failure = link.failure().text;
+      seen.failure_logged_ns = now_ns;
       log_.write(LogLevel::kWarning, "handshake failed", {{"peer", peer}, {"reason", link.failure().text}, {"skipped", *skipped}});
     }
   }

@@ -46,7 +46,8 @@ class Gateway {
   struct LinkWatch {
     bool up = false;
     std::uint64_t failure_ns = 0;
-    std::string failure;
+    std::string failure;  // logged last
+    std::uint64_t failure_logged_ns = 0;
     std::uint64_t rekeys = 0;
     LogLimit limit{1, 3};
   };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dataplane/lcore/rate_limit.h"
+#include "base/rate_limit.h"
 
 #include <gtest/gtest.h>
 

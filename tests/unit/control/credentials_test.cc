@@ -55,7 +55,7 @@ TEST_F(CredentialsTest, good_ones_load_without_a_warning) {
 
 TEST_F(CredentialsTest, a_file_that_is_not_there_or_no_file) {
   gateway.files.certificate = folder.path() + "/none";
-  expect_fault({folder.path() + "/none: user ", "can not read it (No such file or directory)", "correct the path"});
+  expect_fault({folder.path() + "/none: uid ", "can not read it (No such file or directory)", "correct the path"});
   gateway.files.certificate = folder.path();
   expect_fault({": is not a file"});
   gateway.files.certificate = folder.write(std::string(kPemFileBytesMax + 1, 'x'));
@@ -70,7 +70,7 @@ TEST_F(CredentialsTest, a_file_this_user_may_not_read) {
   ASSERT_EQ(seteuid(0), 0);
   ASSERT_FALSE(found.empty());
   EXPECT_HAS(found[0],
-             gateway.files.certificate + ": user nobody can not read it (Permission denied); give that user the right");
+             gateway.files.certificate + ": uid 65534 can not read it (Permission denied); give that user the right");
 }
 
 TEST_F(CredentialsTest, no_pem) {

@@ -4,55 +4,11 @@
 #include <gtest/gtest.h>
 #include <rte_launch.h>
 
-#include <atomic>
-#include <cstdlib>
 
+#include "counted_allocations.h"
 #include "dataplane/crypto/cryptodev_provider.h"
 #include "eal.h"
 #include "evp.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define DWCP_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DWCP_SANITIZED 1
-#endif
-#endif
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-}
-
-#ifndef DWCP_SANITIZED
-extern "C" {
-void* __libc_malloc(std::size_t size);                     // NOLINT: glibc's own
-void* __libc_calloc(std::size_t count, std::size_t size);  // NOLINT
-void* __libc_realloc(void* memory, std::size_t size);      // NOLINT
-void* __libc_memalign(std::size_t alignment, std::size_t size);  // NOLINT
-
-void* malloc(std::size_t size) {
-  ++allocations;
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) {
-  ++allocations;
-  return __libc_calloc(count, size);
-}
-void* realloc(void* memory, std::size_t size) {
-  ++allocations;
-  return __libc_realloc(memory, size);
-}
-int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-  ++allocations;
-  *memory = __libc_memalign(alignment, size);
-  return *memory == nullptr ? 12 : 0;
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  ++allocations;
-  return __libc_memalign(alignment, size);
-}
-}
-#endif
 
 namespace dwcp {
 namespace {

@@ -4,42 +4,9 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define DWCP_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DWCP_SANITIZED 1
-#endif
-#endif
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-}
-
-#ifndef DWCP_SANITIZED
-extern "C" {
-void* __libc_malloc(std::size_t size);                     // NOLINT: glibc's own
-void* __libc_calloc(std::size_t count, std::size_t size);  // NOLINT
-void* __libc_realloc(void* memory, std::size_t size);      // NOLINT
-
-void* malloc(std::size_t size) {
-  ++allocations;
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) {
-  ++allocations;
-  return __libc_calloc(count, size);
-}
-void* realloc(void* memory, std::size_t size) {
-  ++allocations;
-  return __libc_realloc(memory, size);
-}
-}
-#endif
+#include "counted_allocations.h"
 
 namespace dwcp {
 namespace {

@@ -15,14 +15,7 @@
 #include "dataplane/crypto/cryptodev_provider.h"
 #include "eal.h"
 #include "evp.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define DWCP_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DWCP_SANITIZED 1
-#endif
-#endif
+#include "sanitized.h"
 
 namespace dwcp {
 namespace {

@@ -495,6 +495,23 @@ TEST_F(FloodTest, asks_are_answered_at_a_bounded_rate) {
   EXPECT_TRUE(west.up());
 }
 
+// A peer that acknowledges all that was sent, got or not: its session ends for what it is, and a new one begins.
+TEST_F(FloodTest, a_peer_that_acknowledges_what_it_has_not_got_loses_its_session) {
+  Site& west = world_.west();
+  const auto connection = west.edge.open(0, 0, {.says = payload(4, 50'000'000)});
+  PacketAttacker attacker(world_);
+  for (int i = 0; i < 20'000 && west.lost.empty(); ++i) {
+    const auto sent = static_cast<std::uint32_t>(west.net->lane(0).streams()[0]->next_number());
+    attacker.send(attacker.packet().ack(0, sent - 1, static_cast<std::uint16_t>(std::min(sent - 1, 100U))).sealed());
+    attacker.step();
+  }
+  ASSERT_FALSE(west.lost.empty());
+  EXPECT_EQ(west.lost.front(), EndReason::kProtocolError);
+  EXPECT_GE(west.net->lane(0).counters().drops[static_cast<std::size_t>(wire::DropReason::kFalseAck)], 1U);
+  ASSERT_TRUE(world_.run([&] { return connection->over; }));
+  ASSERT_TRUE(world_.run([&] { return world_.up(); }));
+}
+
 // Anything at all in a packet with a right seal.
 TEST_F(FloodTest, noise_in_sealed_packets) {
   PacketAttacker attacker(world_);
