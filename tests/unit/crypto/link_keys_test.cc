@@ -204,6 +204,41 @@ TEST(link_keys, the_end_of_a_session_retires_all) {
   for (std::uint8_t bits = 0; bits < wire::kEpochsTold; ++bits) EXPECT_FALSE(end.keys.can_open(bits));
 }
 
+// Claims any length and touches nothing.
+class IdleKey final : public AeadKey {
+ public:
+  void seal(std::span<AeadPacket> packets) noexcept override {
+    for (AeadPacket& packet : packets) packet.good = true;
+  }
+  void open(std::span<AeadPacket> packets) noexcept override { seal(packets); }
+};
+
+TEST(link_keys, a_worn_key_seals_no_more_and_the_next_does) {
+  LinkKeys keys;
+  const auto made = [](std::uint32_t epoch) {
+    auto of = std::make_unique<EpochKeys>();
+    of->epoch = epoch;
+    of->send_at_once = true;
+    of->tx = std::make_unique<IdleKey>();
+    of->rx = std::make_unique<IdleKey>();
+    return of;
+  };
+  keys.begin(made(0));
+  std::array<std::uint8_t, 64> memory{};
+  constexpr std::uint32_t kBytes = 1U << 31;
+  std::uint64_t number = 0;
+  for (std::uint64_t sealed = 0; sealed < LinkKeys::kSealedBytesMax; sealed += kBytes) {
+    ASSERT_TRUE(keys.can_seal()) << sealed;
+    const SealedPacket packet{memory.data(), kBytes, 0, number++};
+    ASSERT_EQ(keys.seal({&packet, 1}), 1U);
+  }
+  EXPECT_FALSE(keys.can_seal());
+  EXPECT_EQ(keys.used_bytes(), LinkKeys::kSealedBytesMax);
+  ASSERT_TRUE(keys.add(made(1)));
+  EXPECT_TRUE(keys.can_seal());
+  EXPECT_EQ(keys.used_bytes(), 0U);
+}
+
 TEST(link_keys_death, a_number_used_twice_is_never_sealed) {
   g_used.clear();
   End end;
